@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The event loop: what a turn does. One turn is loop_turn(), at the end; everything before serves it.
+ *
+ * When it sleeps. Going to sleep and waking costs about 10 us, so an idle loop first goes round for a while. How long, the
+ * window, follows what the last idle time turned out to be: if it was short enough that a full window (spin_us) would have
+ * bridged it, the window is full again, else it is halved. So a loop under load spins, one with a rare timer soon does
+ * not spin at all, and the first two requests of a burst bring it back.
+ *
+ * libevent is told not to lock: only the eventfd of msgq.c crosses threads. It keeps descriptors and timers registered with
+ * the loop, lets a callback delete any of them, and asks epoll once per turn.
+ *
+ * Thread: the loop's own. Entry points: loop_turn(), from loop_run.c.
+ */
+#include <errno.h>
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/loop_impl.h"
+#include "common/util.h"
+
+uint64_t loop_now_ns(const struct loop *loop)
+{
+	return loop->now_ns;
+}
+
+/* One writer, so no read-modify-write. */
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	uint64_t v = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, v + n, memory_order_relaxed);
+}
+
+void loop_get_stats(const struct loop *loop, struct loop_stats *st)
+{
+	st->turns = atomic_load_explicit(&loop->turns, memory_order_relaxed);
+	st->busy_turns = atomic_load_explicit(&loop->busy_turns, memory_order_relaxed);
+	st->sleeps = atomic_load_explicit(&loop->sleeps, memory_order_relaxed);
+	st->messages = atomic_load_explicit(&loop->messages, memory_order_relaxed);
+}
+
+unsigned int loop_run_messages(struct loop *loop)
+{
+	struct loop_msg *msg = msgq_take(&loop->msgs);
+	unsigned int nr = 0;
+
+	while (msg) {
+		struct loop_msg *next = msg->next; /* fn may free it or send it on */
+
+		msg->fn(msg);
+		msg = next;
+		nr++;
+	}
+	if (nr)
+		count(&loop->messages, nr);
+	return nr;
+}
+
+/* ---------------------------------------------------------------- hooks and deferred work */
+
+void loop_hook_add(struct loop *loop, struct loop_hook *h)
+{
+	h->loop = loop;
+	h->asked = false;
+	list_add_tail(&loop->hooks, &h->link);
+}
+
+void loop_hook_del(struct loop_hook *h)
+{
+	if (!h->loop)
+		return;
+	if (h->loop->next_hook == &h->link)
+		h->loop->next_hook = h->link.next;
+	if (h->loop->hook == h)
+		h->loop->hook = NULL;
+	list_del(&h->link);
+	h->loop = NULL;
+}
+
+/* Walks the hooks: start with walk_hooks(). Hooks may go and come meanwhile. Walks do not nest. */
+static struct loop_hook *next_hook(struct loop *loop)
+{
+	struct list *pos = loop->next_hook;
+
+	if (pos == &loop->hooks) {
+		loop->next_hook = NULL;
+		return NULL;
+	}
+	loop->next_hook = pos->next;
+	return list_entry(pos, struct loop_hook, link);
+}
+
+static struct loop_hook *walk_hooks(struct loop *loop)
+{
+	loop->next_hook = loop->hooks.next;
+	return next_hook(loop);
+}
+
+static void wake_hooks(struct loop *loop)
+{
+	for (struct loop_hook *h = walk_hooks(loop); h; h = next_hook(loop)) {
+		if (!h->asked)
+			continue;
+		h->asked = false;
+		if (h->wake)
+			h->wake(h);
+	}
+}
+
+/* Return: whether all hooks agree to sleep. If not, none is left asleep. */
+static bool sleep_hooks(struct loop *loop)
+{
+	for (struct loop_hook *h = walk_hooks(loop); h; h = next_hook(loop)) {
+		/* before the call: it may delete the hook */
+		h->asked = true;
+		loop->hook = h;
+		if (!h->sleep || h->sleep(h) <= 0)
+			continue;
+		if (loop->hook)
+			loop->hook->asked = false;
+		wake_hooks(loop);
+		return false;
+	}
+	return true;
+}
+
+void loop_busy(struct loop *loop)
+{
+	loop->found_more = true;
+}
+
+void loop_defer(struct loop *loop, struct loop_work *w)
+{
+	if (list_empty(&w->link))
+		list_add_tail(&loop->works, &w->link);
+}
+
+void loop_work_cancel(struct loop_work *w)
+{
+	list_del(&w->link);
+}
+
+/* Once round: what these defer waits for the next turn, so that a turn ends. */
+unsigned int loop_run_works(struct loop *loop)
+{
+	struct list todo = LIST_INIT(todo);
+	struct list *l;
+	unsigned int nr = 0;
+
+	list_splice_tail(&todo, &loop->works);
+	while ((l = list_pop(&todo))) {
+		struct loop_work *w = list_entry(l, struct loop_work, link);
+
+		w->fn(w);
+		nr++;
+	}
+	return nr;
+}
+
+/* ---------------------------------------------------------------- events */
+
+/* The blocking gather brought something, or returned: awake again, before any callback. */
+static void woken(struct loop *loop)
+{
+	if (!loop->blocking)
+		return;
+	loop->blocking = false;
+	msgq_awake(&loop->msgs);
+	loop->now_ns = clock_now_ns();
+	wake_hooks(loop);
+}
+
+/* The eventfd: being woken is all it is for, loop_run_messages() finds the rest. */
+static void wake_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	woken(loop);
+	msgq_clear(&loop->msgs);
+}
+
+static void io_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_io *io = arg;
+
+	(void)fd;
+	woken(io->loop);
+	io->loop->found = true;
+	io->fn(io, (what & EV_READ ? LOOP_READ : 0u) | (what & EV_WRITE ? LOOP_WRITE : 0u));
+}
+
+static short io_flags(unsigned int events)
+{
+	return (short)(EV_PERSIST | (events & LOOP_READ ? EV_READ : 0) |
+		       (events & LOOP_WRITE ? EV_WRITE : 0));
+}
+
+/* libevent says only that it failed; what it called left errno. */
+static int event_error(void)
+{
+	return errno ? -errno : -EINVAL;
+}
+
+int loop_io_add(struct loop *loop, struct loop_io *io, int fd, unsigned int events,
+		void (*fn)(struct loop_io *io, unsigned int events))
+{
+	struct event *ev = event_new(loop->base, fd, io_flags(events), io_event, io);
+
+	if (!ev)
+		return -ENOMEM;
+	errno = 0;
+	if (events && event_add(ev, NULL)) {
+		int ret = event_error();
+
+		event_free(ev);
+		return ret;
+	}
+	*io = (struct loop_io){ .loop = loop, .ev = ev, .fd = fd, .events = events, .fn = fn };
+	loop->nr_events++;
+	return 0;
+}
+
+int loop_io_set(struct loop_io *io, unsigned int events)
+{
+	if (events == io->events)
+		return 0;
+	event_del(io->ev);
+	event_assign(io->ev, io->loop->base, io->fd, io_flags(events), io_event, io);
+	io->events = 0;
+	errno = 0;
+	if (events && event_add(io->ev, NULL))
+		return event_error();
+	io->events = events;
+	return 0;
+}
+
+void loop_io_del(struct loop_io *io)
+{
+	if (!io->ev)
+		return;
+	event_free(io->ev);
+	io->ev = NULL;
+	io->loop->nr_events--;
+}
+
+static void timer_arm(struct loop_timer *t, uint64_t ms)
+{
+	struct timeval tv = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
+	};
+
+	/* no memory for libevent's heap to grow: a deadline must not get lost, so tried again every turn */
+	if (event_add(t->ev, &tv))
+		loop_defer(t->loop, &t->retry);
+}
+
+/* Arms for what is left until the deadline, rounded up. Return: whether there is anything left. */
+static bool timer_rearm(struct loop_timer *t)
+{
+	uint64_t now = clock_now_ns();
+
+	if (now >= t->deadline_ns)
+		return false;
+	timer_arm(t, div_up(t->deadline_ns - now, 1000000u));
+	return true;
+}
+
+static void timer_fire(struct loop_timer *t)
+{
+	t->loop->found = true;
+	t->armed = false;
+	t->fn(t);
+}
+
+static void timer_retry(struct loop_work *w)
+{
+	struct loop_timer *t = container_of(w, struct loop_timer, retry);
+
+	if (!timer_rearm(t))
+		timer_fire(t);
+}
+
+static void timer_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_timer *t = arg;
+
+	(void)fd;
+	(void)what;
+	woken(t->loop);
+	/* libevent's clock moves by scheduler ticks, and stood behind when the timer was started */
+	if (!timer_rearm(t))
+		timer_fire(t);
+}
+
+int loop_timer_init(struct loop *loop, struct loop_timer *t, void (*fn)(struct loop_timer *t))
+{
+	struct event *ev = evtimer_new(loop->base, timer_event, t);
+
+	if (!ev)
+		return -ENOMEM;
+	*t = (struct loop_timer){ .loop = loop, .ev = ev, .fn = fn };
+	loop_work_init(&t->retry, timer_retry);
+	loop->nr_events++;
+	return 0;
+}
+
+void loop_timer_start(struct loop_timer *t, uint32_t ms)
+{
+	t->deadline_ns = clock_now_ns() + (uint64_t)ms * 1000000u;
+	t->armed = true;
+	loop_work_cancel(&t->retry);
+	timer_arm(t, ms);
+}
+
+void loop_timer_stop(struct loop_timer *t)
+{
+	if (!t->armed)
+		return;
+	t->armed = false;
+	loop_work_cancel(&t->retry);
+	event_del(t->ev);
+}
+
+void loop_timer_done(struct loop_timer *t)
+{
+	if (!t->ev)
+		return;
+	loop_timer_stop(t);
+	event_free(t->ev);
+	t->ev = NULL;
+	t->loop->nr_events--;
+}
+
+static void signal_event(evutil_socket_t signo, short what, void *arg)
+{
+	struct loop_signal *s = arg;
+
+	(void)signo;
+	(void)what;
+	woken(s->loop);
+	s->loop->found = true;
+	s->fn(s);
+}
+
+int loop_signal_add(struct loop *loop, struct loop_signal *s, int signo,
+		    void (*fn)(struct loop_signal *s))
+{
+	struct event *ev = evsignal_new(loop->base, signo, signal_event, s);
+
+	if (!ev)
+		return -ENOMEM;
+	errno = 0;
+	if (event_add(ev, NULL)) {
+		int ret = event_error();
+
+		event_free(ev);
+		return ret;
+	}
+	*s = (struct loop_signal){ .ev = ev, .signo = signo, .fn = fn, .loop = loop };
+	loop->nr_events++;
+	return 0;
+}
+
+void loop_signal_del(struct loop_signal *s)
+{
+	if (!s->ev)
+		return;
+	event_free(s->ev);
+	s->ev = NULL;
+	s->loop->nr_events--;
+}
+
+/* ---------------------------------------------------------------- the turn */
+
+/* Return: whether nothing waits, and whoever sends or stops from now on wakes the loop. */
+static bool announce_sleep(struct loop *loop)
+{
+	/* the load of stop comes after msgq_sleep()'s store of asleep, as loop_stop() has them the other way round */
+	if (msgq_sleep(&loop->msgs) && !atomic_load(&loop->stop))
+		return true;
+	msgq_awake(&loop->msgs);
+	return false;
+}
+
+/* Return: whether the next gather may block. If not, hooks are awake. */
+static bool prepare_sleep(struct loop *loop)
+{
+	uint64_t now = loop->now_ns;
+
+	if (!loop->may_block || !list_empty(&loop->works))
+		return false;
+	if (loop->window_ns && (!loop->idle || now - loop->idle_since_ns < loop->window_ns))
+		return false;
+	if (!sleep_hooks(loop))
+		return false; /* what the hook saw, this turn's poll finds */
+	/* hooks may have deferred work */
+	if (!list_empty(&loop->works) || !announce_sleep(loop)) {
+		wake_hooks(loop);
+		return false;
+	}
+	if (!loop->idle) {
+		loop->idle = true;
+		loop->idle_since_ns = clock_now_ns();
+	}
+	count(&loop->sleeps, 1);
+	return true;
+}
+
+/* One look at libevent's descriptors and timers, whose callbacks run in here. */
+static int gather(struct loop *loop, bool block)
+{
+	int flags = EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE | (block ? 0 : EVLOOP_NONBLOCK);
+	int ret;
+
+	loop->blocking = block;
+	ret = event_base_loop(loop->base, flags);
+	woken(loop);
+	return ret < 0 ? -EIO : 0;
+}
+
+/* The end of a turn: busy or idle, and what the idle time that just ended teaches about the next. */
+static void account(struct loop *loop)
+{
+	count(&loop->turns, 1);
+	/* a hook that found something may have more that no descriptor tells of: look again before blocking */
+	loop->may_block = !loop->found_more;
+	if (!loop->found && !loop->found_more) {
+		if (!loop->idle) {
+			loop->idle = true;
+			loop->idle_since_ns = loop->now_ns;
+		}
+		return;
+	}
+	count(&loop->busy_turns, 1);
+	if (!loop->idle)
+		return;
+	loop->idle = false;
+	if (loop->now_ns - loop->idle_since_ns <= loop->spin_ns)
+		loop->window_ns = loop->spin_ns;
+	else if (loop->window_ns >= 2000)
+		loop->window_ns /= 2;
+	else
+		loop->window_ns = 0;
+}
+
+int loop_turn(struct loop *loop)
+{
+	struct loop_hook *h;
+	int ret;
+
+	loop->found = false;
+	loop->found_more = false;
+	ret = gather(loop, prepare_sleep(loop));
+	if (ret) {
+		log_err("event loop failed name=%s error=\"%s\"", loop->name, strerror(-ret));
+		return ret;
+	}
+	loop->now_ns = clock_now_ns();
+	if (loop_run_messages(loop))
+		loop->found = true;
+	for (h = walk_hooks(loop); h; h = next_hook(loop)) {
+		if (h->poll && h->poll(h) > 0)
+			loop->found_more = true;
+	}
+	if (loop_run_works(loop))
+		loop->found = true;
+	for (h = walk_hooks(loop); h; h = next_hook(loop)) {
+		if (h->submit)
+			h->submit(h);
+	}
+	account(loop);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- life of the events */
+
+static void libevent_log(int severity, const char *msg)
+{
+	/* what fails is reported by the caller of libevent; this is only its reason */
+	if (severity == EVENT_LOG_ERR)
+		log_err("libevent: %s", msg);
+	else
+		log_debug("libevent: %s", msg);
+}
+
+static void libevent_setup(void)
+{
+	event_set_log_callback(libevent_log);
+}
+
+static struct event_base *base_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct event_config *cfg;
+	struct event_base *base;
+
+	pthread_once(&once, libevent_setup);
+	cfg = event_config_new();
+	if (!cfg)
+		return NULL;
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+					   EVENT_BASE_FLAG_NO_CACHE_TIME);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return base;
+}
+
+int loop_events_init(struct loop *loop)
+{
+	loop->base = base_new();
+	if (!loop->base)
+		return -ENOMEM;
+	loop->wake_ev =
+		event_new(loop->base, loop->msgs.fd, EV_READ | EV_PERSIST, wake_event, loop);
+	if (!loop->wake_ev || event_add(loop->wake_ev, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+void loop_events_done(struct loop *loop)
+{
+	assert(!loop->nr_events && "descriptors, timers or signals are still registered");
+	if (loop->wake_ev)
+		event_free(loop->wake_ev);
+	if (loop->base)
+		event_base_free(loop->base);
+}
