@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Logging: formats one line on the stack and writes it with one write(2), so lines of several threads never mix. Three
- * shapes, chosen once by log_init(): the journal ("<3>text", the journal adds the rest), a terminal (coloured), anything
- * else ("name: error: text"). The time of day is printed only when the threshold is debug: a service manager adds its own.
+ * Logging: formats one line on the stack and writes it with one write(2), so lines of several
+ * threads never mix. Three shapes, chosen once by log_init(): the journal ("<3>text", the journal
+ * adds the rest), a terminal (coloured), anything else ("name: error: text"). The time of day is
+ * printed only when the threshold is debug: a service manager adds its own.
  *
  * Thread: any. Entry points: log_init(), log_write(), log_allowed(), log_quote().
  */
@@ -47,7 +48,9 @@ static const struct {
 	[LOG_LVL_DEBUG] = { "debug", "debug: ", "\033[2m", '7' },
 };
 
-/* $JOURNAL_STREAM names the socket that systemd connected; stderr may have been redirected since. */
+/*
+ * $JOURNAL_STREAM names the socket that systemd connected; stderr may have been redirected since.
+ */
 static bool stderr_is_journal(void)
 {
 	const char *text = getenv("JOURNAL_STREAM");
@@ -129,7 +132,8 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 }
 
 /*
- * Text from outside comes quoted, but should one place forget it, it still cannot forge a second line or drive the terminal.
+ * Text from outside comes quoted, but should one place forget it, it still cannot forge a second
+ * line or drive the terminal.
  */
 static void disarm(char *text, size_t len)
 {
@@ -184,8 +188,9 @@ void log_write(enum log_level level, const char *fmt, ...)
 }
 
 /*
- * Several threads may stand here at once. Whoever moves the window on resets the count; a thread that counted just before
- * used up a line of the old window. Nothing that was left out is lost from @dropped: it is only ever added to and taken.
+ * Several threads may stand here at once. Whoever moves the window on resets the count; a thread
+ * that counted just before used up a line of the old window. Nothing that was left out is lost from
+ * @dropped: it is only ever added to and taken.
  */
 bool log_allowed(struct log_limit *limit, uint32_t *dropped)
 {
@@ -221,8 +226,8 @@ static bool is_steering(uint32_t cp)
 }
 
 /*
- * Length of the printable character at @p, of which @len bytes are there; 0 if its first byte must be escaped.
- * UTF-8 per RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+ * Length of the printable character at @p, of which @len bytes are there; 0 if its first byte must
+ * be escaped. UTF-8 per RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
  */
 static size_t printable(const unsigned char *p, size_t len)
 {

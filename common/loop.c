@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The event loop: what a turn does. One turn is loop_turn(), at the end; everything before serves it.
+ * The event loop: what a turn does. One turn is loop_turn(), at the end; everything before serves
+ * it.
  *
- * When it sleeps. Going to sleep and waking costs about 10 us, so an idle loop first goes round for a while. How long, the
- * window, follows what the last idle time turned out to be: if it was short enough that a full window (spin_us) would have
- * bridged it, the window is full again, else it is halved. So a loop under load spins, one with a rare timer soon does
- * not spin at all, and the first two requests of a burst bring it back.
+ * When it sleeps. Going to sleep and waking costs about 10 us, so an idle loop first goes round for
+ * a while. How long, the window, follows what the last idle time turned out to be: if it was short
+ * enough that a full window (spin_us) would have bridged it, the window is full again, else it is
+ * halved. So a loop under load spins, one with a rare timer soon does not spin at all, and the
+ * first two requests of a burst bring it back.
  *
- * libevent is told not to lock: only the eventfd of msgq.c crosses threads. It keeps descriptors and timers registered with
- * the loop, lets a callback delete any of them, and asks epoll once per turn.
+ * libevent is told not to lock: only the eventfd of msgq.c crosses threads. It keeps descriptors
+ * and timers registered with the loop, lets a callback delete any of them, and asks epoll once per
+ * turn.
  *
  * Thread: the loop's own. Entry points: loop_turn(), from loop_run.c.
  */
@@ -255,7 +258,10 @@ static void timer_arm(struct loop_timer *t, uint64_t ms)
 		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
 	};
 
-	/* no memory for libevent's heap to grow: a deadline must not get lost, so tried again every turn */
+	/*
+	 * no memory for libevent's heap to grow: a deadline must not get lost, so tried again every
+	 * turn
+	 */
 	if (event_add(t->ev, &tv))
 		loop_defer(t->loop, &t->retry);
 }
@@ -381,7 +387,10 @@ void loop_signal_del(struct loop_signal *s)
 /* Return: whether nothing waits, and whoever sends or stops from now on wakes the loop. */
 static bool announce_sleep(struct loop *loop)
 {
-	/* the load of stop comes after msgq_sleep()'s store of asleep, as loop_stop() has them the other way round */
+	/*
+	 * the load of stop comes after msgq_sleep()'s store of asleep, as loop_stop() has them the
+	 * other way round
+	 */
 	if (msgq_sleep(&loop->msgs) && !atomic_load(&loop->stop))
 		return true;
 	msgq_awake(&loop->msgs);
@@ -424,11 +433,16 @@ static int gather(struct loop *loop, bool block)
 	return ret < 0 ? -EIO : 0;
 }
 
-/* The end of a turn: busy or idle, and what the idle time that just ended teaches about the next. */
+/*
+ * The end of a turn: busy or idle, and what the idle time that just ended teaches about the next.
+ */
 static void account(struct loop *loop)
 {
 	count(&loop->turns, 1);
-	/* a hook that found something may have more that no descriptor tells of: look again before blocking */
+	/*
+	 * a hook that found something may have more that no descriptor tells of: look again before
+	 * blocking
+	 */
 	loop->may_block = !loop->found_more;
 	if (!loop->found && !loop->found_more) {
 		if (!loop->idle) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The event loop: its life, and who runs it. The state under the lock says who: nobody, the thread of loop_run() or
- * loop_start(), or a caller of loop_call() while nobody else does. The lock is taken when that changes and by
- * loop_call(), never in a turn.
+ * The event loop: its life, and who runs it. The state under the lock says who: nobody, the thread
+ * of loop_run() or loop_start(), or a caller of loop_call() while nobody else does. The lock is
+ * taken when that changes and by loop_call(), never in a turn.
  *
- * Thread: as each says. Entry points: loop_create(), loop_run(), loop_start(), loop_stop(), loop_send(), loop_call().
+ * Thread: as each says. Entry points: loop_create(), loop_run(), loop_start(), loop_stop(),
+ * loop_send(), loop_call().
  */
 #include <errno.h>
 #include <sched.h>
@@ -139,7 +140,10 @@ void loop_join(struct loop *loop)
 
 void loop_stop(struct loop *loop)
 {
-	/* the store of stop comes before msgq_wake()'s load of asleep; announce_sleep() has them the other way round */
+	/*
+	 * the store of stop comes before msgq_wake()'s load of asleep; announce_sleep() has them
+	 * the other way round
+	 */
 	atomic_store(&loop->stop, true);
 	msgq_wake(&loop->msgs);
 }

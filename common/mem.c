@@ -2,15 +2,18 @@
 /*
  * Buffer memory: the arena (one memfd, mapped once) and the pools carved out of it.
  *
- * A pool is a buddy allocator. Everything it knows lies in a side array with one entry per 4 KiB page, never in the buffers:
- * after a queue was torn down a drive may still write to a buffer that is free here. A free block is known by its first
- * page: its order and its links in the list of that order. A block of order n has one buddy, the page number with bit n
- * flipped; both free make a block of order n + 1.
+ * A pool is a buddy allocator. Everything it knows lies in a side array with one entry per 4 KiB
+ * page, never in the buffers: after a queue was torn down a drive may still write to a buffer that
+ * is free here. A free block is known by its first page: its order and its links in the list of
+ * that order. A block of order n has one buddy, the page number with bit n flipped; both free make
+ * a block of order n + 1.
  *
- * Merging is lazy: a block that comes back is kept as it is, up to LAZY_MAX of each order, because the same size is asked for
- * next. So the usual get and put are a pop and a push; what is kept back is merged when a get would otherwise fail.
+ * Merging is lazy: a block that comes back is kept as it is, up to LAZY_MAX of each order, because
+ * the same size is asked for next. So the usual get and put are a pop and a push; what is kept back
+ * is merged when a get would otherwise fail.
  *
- * Thread: the arena: main; a pool: its core. Entry points: mem_arena_*(), mem_get(), mem_put(), mem_wait_add(), mem_pool_run().
+ * Thread: the arena: main; a pool: its core. Entry points: mem_arena_*(), mem_get(), mem_put(),
+ * mem_wait_add(), mem_pool_run().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +28,10 @@
 #include "common/mem.h"
 #include "common/util.h"
 
-/* Under AddressSanitizer a free block is poisoned, so that use after mem_put() is caught like use after free(). */
+/*
+ * Under AddressSanitizer a free block is poisoned, so that use after mem_put() is caught like use
+ * after free().
+ */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define MEM_POISON
@@ -60,7 +66,10 @@ static_assert(MEM_BLOCK_MAX == MEM_BLOCK_MIN << (NR_ORDERS - 1), "largest block"
 
 /* ---------------------------------------------------------------- arena */
 
-/* First number behind @key in a file of /proc or /sys (behind nothing: at its start). Return: whether it is there. */
+/*
+ * First number behind @key in a file of /proc or /sys (behind nothing: at its start). Return:
+ * whether it is there.
+ */
 static bool read_number(const char *path, const char *key, uint64_t *value)
 {
 	FILE *f = fopen(path, "re");
@@ -80,8 +89,9 @@ static bool read_number(const char *path, const char *key, uint64_t *value)
 }
 
 /*
- * Brings every page into being now, so that running out of memory is an error here and not a signal later. Kernels before 5.14
- * do not know MADV_POPULATE_WRITE: fallocate() reports, then touching cannot fail any more.
+ * Brings every page into being now, so that running out of memory is an error here and not a signal
+ * later. Kernels before 5.14 do not know MADV_POPULATE_WRITE: fallocate() reports, then touching
+ * cannot fail any more.
  */
 static int populate(const struct mem_arena *a)
 {
@@ -157,14 +167,18 @@ fail:
 	return ret;
 }
 
-/* Ordinary memory is given out beyond what there is, and the kernel kills for it: better to look first. */
+/*
+ * Ordinary memory is given out beyond what there is, and the kernel kills for it: better to look
+ * first.
+ */
 static int check_available(size_t len)
 {
 	uint64_t kib;
 
 	if (!read_number("/proc/meminfo", "MemAvailable:", &kib) || len / 1024 <= kib)
 		return 0;
-	log_err("not enough memory for the buffers, configure less wanted_mib=%zu available_mib=%" PRIu64,
+	log_err("not enough memory for the buffers, configure less wanted_mib=%zu "
+		"available_mib=%" PRIu64,
 		len >> 20, kib >> 10);
 	return -ENOMEM;
 }

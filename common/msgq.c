@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Messages from any thread to one. The stack is taken as a whole and turned round, which keeps the order of each sender, and
- * makes it safe from nodes that are used again while somebody pushes.
+ * Messages from any thread to one. The stack is taken as a whole and turned round, which keeps the
+ * order of each sender, and makes it safe from nodes that are used again while somebody pushes.
  *
  * Thread: see msgq.h. Entry points: msgq_push(), msgq_take(), msgq_sleep().
  */
@@ -44,9 +44,10 @@ void msgq_push(struct msgq *q, struct loop_msg *msg)
 	struct loop_msg *head = atomic_load_explicit(&q->newest, memory_order_relaxed);
 
 	/*
-	 * The store of newest is ordered before the load of asleep in msgq_wake(), as the store of asleep is before the
-	 * load of newest in msgq_sleep(): all four sequentially consistent, so at least one side sees the other. The
-	 * store also publishes what the sender wrote into the message to msgq_take(), which acquires.
+	 * The store of newest is ordered before the load of asleep in msgq_wake(), as the store of
+	 * asleep is before the load of newest in msgq_sleep(): all four sequentially consistent, so
+	 * at least one side sees the other. The store also publishes what the sender wrote into the
+	 * message to msgq_take(), which acquires.
 	 */
 	do {
 		msg->next = head;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A queue of messages from any thread to one, and how the sleeping receiver is woken: a lock-free stack of the messages
- * themselves, and an eventfd that senders write only when the receiver has announced that it sleeps. So sending to a busy
- * receiver costs one atomic operation and one load; it never allocates, never fails, never blocks.
+ * A queue of messages from any thread to one, and how the sleeping receiver is woken: a lock-free
+ * stack of the messages themselves, and an eventfd that senders write only when the receiver has
+ * announced that it sleeps. So sending to a busy receiver costs one atomic operation and one load;
+ * it never allocates, never fails, never blocks.
  *
  * Context: msgq_push() and msgq_wake(): any thread; everything else: the receiver.
  */
@@ -14,23 +15,30 @@
 
 struct loop_msg {
 	struct loop_msg *next;
-	void (*fn)(struct loop_msg *msg); /* runs in the receiving loop's thread; may free or resend @msg */
+	/* runs in the receiving loop's thread; may free or resend @msg */
+	void (*fn)(struct loop_msg *msg);
 };
 
 struct msgq {
 	/* a cache line that senders write and the receiver reads */
 	_Alignas(64) _Atomic(struct loop_msg *) newest;
 	_Atomic bool asleep; /* the next sender must write fd */
-	int fd;		     /* eventfd, readable when the receiver was to be woken; -1 when done */
+	int fd;		     /* eventfd, readable when somebody woke the receiver */
 };
 
 /* msgq_init() - Return: 0 or -errno; then msgq_done() is harmless */
 int msgq_init(struct msgq *q);
 void msgq_done(struct msgq *q);
 
-/* msgq_push() - @msg is the queue's until msgq_take() returns it; messages of one sender stay in order */
+/*
+ * msgq_push() - @msg is the queue's until msgq_take() returns it; messages of one sender stay in
+ * order
+ */
 void msgq_push(struct msgq *q, struct loop_msg *msg);
-/* msgq_wake() - after a sequentially consistent store that the receiver loads after msgq_sleep(): wakes it if it sleeps */
+/*
+ * msgq_wake() - after a sequentially consistent store that the receiver loads after msgq_sleep():
+ * wakes it if it sleeps
+ */
 void msgq_wake(struct msgq *q);
 
 /* msgq_take() - all messages there are, oldest first, linked by next; NULL when there are none */
@@ -41,8 +49,9 @@ static inline bool msgq_empty(struct msgq *q)
 }
 
 /*
- * msgq_sleep() - announces that the receiver is about to wait for fd. Return: whether it may: false when a message is there.
- * Ended by msgq_awake() in either case. What is sent in between makes fd readable, or makes this return false.
+ * msgq_sleep() - announces that the receiver is about to wait for fd. Return: whether it may: false
+ * when a message is there. Ended by msgq_awake() in either case. What is sent in between makes fd
+ * readable, or makes this return false.
  */
 bool msgq_sleep(struct msgq *q);
 void msgq_awake(struct msgq *q);

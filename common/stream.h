@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A byte stream under a connection: a TCP socket here; TLS and the simulator's pipe are other ops. And the few socket calls that
- * both ends need.
+ * A byte stream under a connection: a TCP socket here; TLS and the simulator's pipe are other ops.
+ * And the few socket calls that both ends need.
  *
  * Context: the owner's thread. Nothing blocks; descriptors are non-blocking and close-on-exec.
  */
@@ -42,7 +42,10 @@ static inline ssize_t stream_send(struct stream *s, const struct iovec *iov, int
 
 /* stream_close() - harmless on a closed one */
 void stream_close(struct stream *s);
-/* stream_socket_init() - takes over @fd, a connected or connecting non-blocking socket. SIGPIPE is never raised. */
+/*
+ * stream_socket_init() - takes over @fd, a connected or connecting non-blocking socket. SIGPIPE is
+ * never raised.
+ */
 void stream_socket_init(struct stream *s, int fd);
 
 /* sock_addr() - literal IPv4 or IPv6 address (with %scope) and port. Return: 0, -EINVAL. */
@@ -53,9 +56,14 @@ const char *sock_addr_text(const struct sockaddr_storage *ss, char *buf, size_t 
 void sock_addr_split(const struct sockaddr_storage *ss, char *host, size_t size, uint16_t *port);
 /* sock_listen() - listening socket; IPv6 wildcard is v6-only. Return: descriptor or -errno. */
 int sock_listen(const char *traddr, uint16_t port, int backlog);
-/* sock_connect() - start to connect. Return: descriptor (connection may be in progress) or -errno. */
+/*
+ * sock_connect() - start to connect. Return: descriptor (connection may be in progress) or -errno.
+ */
 int sock_connect(const char *traddr, uint16_t port);
-/* sock_tune() - TCP_NODELAY, keepalive off, TCP_USER_TIMEOUT; @user_timeout_ms 0: the system's. Failure is not an error. */
+/*
+ * sock_tune() - TCP_NODELAY, keepalive off, TCP_USER_TIMEOUT; @user_timeout_ms 0: the system's.
+ * Failure is not an error.
+ */
 void sock_tune(int fd, unsigned int user_timeout_ms);
 
 #endif /* COMMON_STREAM_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of the event loop share: the loop under test, a trace of what happened, turns that are counted, a descriptor to
- * watch.
+ * What the tests of the event loop share: the loop under test, a trace of what happened, turns that
+ * are counted, a descriptor to watch.
  */
 #ifndef TESTS_LOOP_PROBE_H
 #define TESTS_LOOP_PROBE_H

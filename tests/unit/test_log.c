@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Logging: what a line looks like where, that it stays one line of bounded length, quoting, and the rate limit.
+ * Logging: what a line looks like where, that it stays one line of bounded length, quoting, and the
+ * rate limit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -262,10 +263,10 @@ static void test_log_level_parse_and_name(void **state)
 		int ret;
 		enum log_level level;
 	} cases[] = {
-		{ "error", 0, LOG_LVL_ERROR },	  { "warn", 0, LOG_LVL_WARN },
-		{ "Warning", 0, LOG_LVL_WARN },	  { "WARN", 0, LOG_LVL_WARN },
-		{ "notice", 0, LOG_LVL_NOTICE },  { "INFO", 0, LOG_LVL_INFO },
-		{ "debug", 0, LOG_LVL_DEBUG },	  { "", -EINVAL, LOG_LVL_INFO },
+		{ "error", 0, LOG_LVL_ERROR },	     { "warn", 0, LOG_LVL_WARN },
+		{ "Warning", 0, LOG_LVL_WARN },	     { "WARN", 0, LOG_LVL_WARN },
+		{ "notice", 0, LOG_LVL_NOTICE },     { "INFO", 0, LOG_LVL_INFO },
+		{ "debug", 0, LOG_LVL_DEBUG },	     { "", -EINVAL, LOG_LVL_INFO },
 		{ "debugs", -EINVAL, LOG_LVL_INFO }, { "err", -EINVAL, LOG_LVL_INFO },
 	};
 
@@ -312,25 +313,26 @@ static void test_log_quote_utf8(void **state)
 	} cases[] = {
 		{ "", "\"\"" },
 		{ "nqn.2014-08.org:x", "\"nqn.2014-08.org:x\"" },
-		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"" },
-		{ "\xc2\xa0", "\"\xc2\xa0\"" },			       /* first after C1 */
-		{ "\xed\x9f\xbf", "\"\xed\x9f\xbf\"" },		       /* last before surrogates */
-		{ "\xf4\x8f\xbf\xbf", "\"\xf4\x8f\xbf\xbf\"" },	       /* U+10FFFF */
-		{ "\xc2\x9b", "\"\\xc2\\x9b\"" },		       /* C1: CSI */
-		{ "\xe2\x80\xae", "\"\\xe2\\x80\\xae\"" },	       /* right-to-left override */
-		{ "\xe2\x80\xa8", "\"\\xe2\\x80\\xa8\"" },	       /* line separator */
-		{ "\xe2\x81\xa6", "\"\\xe2\\x81\\xa6\"" },	       /* isolate */
-		{ "\xef\xbb\xbf", "\"\\xef\\xbb\\xbf\"" },	       /* byte order mark */
-		{ "\xc0\xaf", "\"\\xc0\\xaf\"" },		       /* overlong */
+		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+		  "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"" },
+		{ "\xc2\xa0", "\"\xc2\xa0\"" },			/* first after C1 */
+		{ "\xed\x9f\xbf", "\"\xed\x9f\xbf\"" },		/* last before surrogates */
+		{ "\xf4\x8f\xbf\xbf", "\"\xf4\x8f\xbf\xbf\"" }, /* U+10FFFF */
+		{ "\xc2\x9b", "\"\\xc2\\x9b\"" },		/* C1: CSI */
+		{ "\xe2\x80\xae", "\"\\xe2\\x80\\xae\"" },	/* right-to-left override */
+		{ "\xe2\x80\xa8", "\"\\xe2\\x80\\xa8\"" },	/* line separator */
+		{ "\xe2\x81\xa6", "\"\\xe2\\x81\\xa6\"" },	/* isolate */
+		{ "\xef\xbb\xbf", "\"\\xef\\xbb\\xbf\"" },	/* byte order mark */
+		{ "\xc0\xaf", "\"\\xc0\\xaf\"" },		/* overlong */
 		{ "\xc1\xbf", "\"\\xc1\\xbf\"" },
 		{ "\xe0\x9f\xbf", "\"\\xe0\\x9f\\xbf\"" },
 		{ "\xf0\x8f\xbf\xbf", "\"\\xf0\\x8f\\xbf\\xbf\"" },
-		{ "\xed\xa0\x80", "\"\\xed\\xa0\\x80\"" },	       /* surrogate */
-		{ "\xf4\x90\x80\x80", "\"\\xf4\\x90\\x80\\x80\"" },    /* beyond the last */
-		{ "\xc3", "\"\\xc3\"" },			       /* ends within */
+		{ "\xed\xa0\x80", "\"\\xed\\xa0\\x80\"" },	    /* surrogate */
+		{ "\xf4\x90\x80\x80", "\"\\xf4\\x90\\x80\\x80\"" }, /* beyond the last */
+		{ "\xc3", "\"\\xc3\"" },			    /* ends within */
 		{ "\xe2\x82", "\"\\xe2\\x82\"" },
 		{ "\xc3x", "\"\\xc3x\"" },
-		{ "\x80\xbf", "\"\\x80\\xbf\"" },		       /* continuation alone */
+		{ "\x80\xbf", "\"\\x80\\xbf\"" }, /* continuation alone */
 		{ "\xf8\x88\x80\x80\x80", "\"\\xf8\\x88\\x80\\x80\\x80\"" },
 	};
 	char buf[64];

@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The event loop in one thread: the turn, with its hooks, deferred work and messages to oneself. Descriptors and timers are in
- * test_loop_events.c, what crosses threads is in test_loop_threads.c.
+ * The event loop in one thread: the turn, with its hooks, deferred work and messages to oneself.
+ * Descriptors and timers are in test_loop_events.c, what crosses threads is in test_loop_threads.c.
  */
 #include <errno.h>
+#include <poll.h>
 
 #include "tests/unit/loop_probe.h"
 
+#include "common/loop_impl.h"
+
 /* ---------------------------------------------------------------- hooks */
+
+enum {
+	GONE = 0x5a,
+};
 
 struct probe {
 	struct loop_hook hook;
 	char name;
 	int vetoes;
-	bool interrupt;	     /* sleep() makes its descriptor readable */
+	bool interrupt; /* sleep() makes its descriptor readable */
 	struct end *irq;
-	const char *act_in;  /* "psvw": in which function `act` happens, once */
+	const char *act_in;   /* "psvw": in which function `act` happens, once */
 	struct probe *act_on; /* the hook deleted there */
-	struct probe *add;   /* or added */
+	struct probe *add;    /* or added */
 };
 
 static void probe_note(struct probe *p, char what)
@@ -35,7 +42,7 @@ static void probe_note(struct probe *p, char what)
 
 		loop_hook_del(&gone->hook);
 		loop_hook_del(&gone->hook);
-		memset(gone, 0x5a, sizeof(*gone)); /* as good as freed */
+		memset(gone, GONE, sizeof(*gone)); /* as good as freed */
 	}
 }
 
@@ -162,6 +169,8 @@ static void test_loop_hook_deleted_in_any_hook_is_not_called(void **state)
 		p[cases[i].actor].vetoes = cases[i].vetoes;
 		assert_int_equal(loop_run(loop), 0);
 		assert_string_equal(trace, cases[i].expect);
+		for (size_t j = 0; j < sizeof(p[0]); j++)
+			assert_int_equal(((char *)&p[cases[i].gone])[j], GONE);
 		end_free(irq);
 		loop_end();
 	}
@@ -272,6 +281,13 @@ static void submit_note(struct loop_hook *h)
 	note("|");
 }
 
+static int sleep_note(struct loop_hook *h)
+{
+	(void)h;
+	note("z");
+	return 0;
+}
+
 static struct job submit_job;
 
 static void submit_defer(struct loop_hook *h)
@@ -285,7 +301,7 @@ static void submit_defer(struct loop_hook *h)
 
 static void test_loop_deferred_work_runs_once_before_submit(void **state)
 {
-	struct loop_hook h = { .submit = submit_note };
+	struct loop_hook h = { .submit = submit_note, .sleep = sleep_note };
 	struct loop_hook late = { .submit = submit_defer };
 	struct job a, b, c, d;
 
@@ -306,9 +322,41 @@ static void test_loop_deferred_work_runs_once_before_submit(void **state)
 	loop_defer(loop, &a.work);
 	loop_defer(loop, &b.work);
 	loop_defer(loop, &c.work);
-	run_turns(3); /* it may not block, or this hangs */
+	run_turns(3); /* no "z": while there is work, it does not even think of sleeping */
 	assert_string_equal(trace, "a c | d c s | c | ");
 	loop_work_cancel(&a.work);
+	loop_end();
+}
+
+static struct job sleep_job;
+
+static int sleep_defer(struct loop_hook *h)
+{
+	(void)h;
+	note("z");
+	loop_defer(loop, &sleep_job.work);
+	return 0;
+}
+
+static void wake_note(struct loop_hook *h)
+{
+	(void)h;
+	note("w");
+}
+
+static void test_loop_work_deferred_by_sleep_hook_keeps_it_awake(void **state)
+{
+	struct loop_hook h = { .submit = submit_note, .sleep = sleep_defer, .wake = wake_note };
+	struct loop_stats st;
+
+	(void)state;
+	loop_new(0);
+	loop_hook_add(loop, &h);
+	job_init(&sleep_job, "s");
+	run_turns(2); /* it may not block, or this hangs */
+	assert_string_equal(trace, "| z w s | ");
+	loop_get_stats(loop, &st);
+	assert_int_equal(st.sleeps, 0);
 	loop_end();
 }
 
@@ -429,12 +477,31 @@ static void test_loop_without_window_sleeps_without_spinning(void **state)
 	loop_hook_add(loop, &p.hook);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(loop_run(loop), 0);
-	/* after a busy turn whose finds all came from libevent it blocks at once: one system call per wake-up */
+	/*
+	 * after a busy turn whose finds all came from libevent it blocks at once: one system call
+	 * per wake-up
+	 */
 	assert_string_equal(trace, "pa sa za wa irq pa sa za wa irq pa sa za wa irq pa sa ");
 	loop_get_stats(loop, &st);
 	assert_int_equal(st.sleeps, 3);
 	assert_int_equal(st.turns, 4);
 	end_free(irq);
+	loop_end();
+}
+
+static void test_loop_late_wake_up_is_used_up(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+	uint64_t one = 1;
+
+	(void)state;
+	loop_new(1000000);
+	p.fd = loop->msgs.fd;
+	/* a sender that saw the loop asleep may write long after it woke for another reason */
+	assert_int_equal(write(p.fd, &one, sizeof(one)), sizeof(one));
+	assert_int_equal(poll(&p, 1, 0), 1);
+	run_turns(1);
+	assert_int_equal(poll(&p, 1, 0), 0); /* else it would never sleep again */
 	loop_end();
 }
 
@@ -446,10 +513,12 @@ int main(void)
 		cmocka_unit_test(test_loop_hook_added_in_hook_runs_from_then_on),
 		cmocka_unit_test(test_loop_found_by_hook_looks_again_before_sleeping),
 		cmocka_unit_test(test_loop_deferred_work_runs_once_before_submit),
+		cmocka_unit_test(test_loop_work_deferred_by_sleep_hook_keeps_it_awake),
 		cmocka_unit_test(test_loop_free_runs_what_is_left),
 		cmocka_unit_test(test_loop_messages_arrive_in_order_also_when_resent_or_left),
 		cmocka_unit_test(test_loop_create_with_bad_options_fails),
 		cmocka_unit_test(test_loop_stop_before_run_ends_it_at_once),
+		cmocka_unit_test(test_loop_late_wake_up_is_used_up),
 		cmocka_unit_test(test_loop_without_window_sleeps_without_spinning),
 	};
 

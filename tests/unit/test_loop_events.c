@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The event loop in one thread: descriptors, timers and signals through libevent, and what time does to the spin window.
+ * The event loop in one thread: descriptors, timers and signals through libevent, and what time
+ * does to the spin window.
  */
 #include <errno.h>
 #include <event2/event.h>

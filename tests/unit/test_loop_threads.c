@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The event loop across threads: messages, sleeping and waking, starting and stopping, calls. Built under ThreadSanitizer too.
- * A lost wake-up shows as a hang, which the alarm ends.
+ * The event loop across threads: messages, sleeping and waking, starting and stopping, calls. Built
+ * under ThreadSanitizer too. A lost wake-up shows as a hang, which the alarm ends.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/loop_impl.h"
 #include "common/util.h"
 
 static struct loop *loop_new(const char *name, uint32_t spin_us)
@@ -135,7 +136,10 @@ static void test_loop_messages_of_many_senders_all_arrive_in_order(void **state)
 	}
 }
 
-/* ---------------------------------------------------------------- ping-pong: asleep before nearly every message */
+/*
+ * ---------------------------------------------------------------- ping-pong: asleep before nearly
+ * every message
+ */
 
 struct ball {
 	struct loop_msg msg;
@@ -304,7 +308,9 @@ struct errand {
 	struct caller *caller;
 };
 
-/* Not atomic: the loop's thread, or whoever stands in for it, is alone. ThreadSanitizer would tell. */
+/*
+ * Not atomic: the loop's thread, or whoever stands in for it, is alone. ThreadSanitizer would tell.
+ */
 static unsigned int calls_made;
 static atomic_uint callers_done;
 
@@ -317,9 +323,12 @@ static void call_count(void *arg)
 {
 	struct caller *c = arg;
 
+	unsigned int before = calls_made;
+
 	if (loop_current() != c->loop)
 		c->bad++;
-	calls_made++;
+	sched_yield(); /* whoever should not be here as well would lose a count */
+	calls_made = before + 1;
 }
 
 static void call_nested(void *arg)
@@ -470,6 +479,40 @@ static void test_loop_call_that_stops_the_loop_still_returns(void **state)
 	loop_free(loop);
 }
 
+static atomic_bool inside;
+
+static void stop_behind_a_call(struct loop_msg *msg)
+{
+	struct loop *loop = loop_current();
+
+	(void)msg;
+	atomic_store(&inside, true);
+	while (msgq_empty(&loop->msgs))
+		sched_yield();
+	loop_stop(loop);
+}
+
+static void test_loop_call_that_is_queued_when_the_loop_ends_still_runs(void **state)
+{
+	struct loop *loop = loop_new("stopped", 0);
+	struct loop_msg msg = { .fn = stop_behind_a_call };
+	struct self self;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		self.loop = NULL;
+		atomic_store(&inside, false);
+		assert_int_equal(loop_start(loop), 0);
+		loop_send(loop, &msg);
+		while (!atomic_load(&inside))
+			sched_yield();
+		loop_call(loop, look_at_self, &self);
+		assert_ptr_equal(self.loop, loop);
+		loop_join(loop);
+	}
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_loop_call_on_a_stopped_loop_runs_in_the_caller),
 		cmocka_unit_test(test_loop_call_from_within_another_loop),
 		cmocka_unit_test(test_loop_call_that_stops_the_loop_still_returns),
+		cmocka_unit_test(test_loop_call_that_is_queued_when_the_loop_ends_still_runs),
 	};
 
 	alarm(120);

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Buffer memory: the arena, the pool against a model that only keeps a map of pages, waiters and their order, and the mistakes
- * that must not go unnoticed.
+ * Buffer pools: against a model that only keeps a map of pages, waiters and their order, and the
+ * mistakes that must not go unnoticed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/mem.h"
 #include "common/util.h"
 
@@ -64,116 +60,6 @@ static void assert_all_free(void)
 	assert_int_equal(mem_pool_free_bytes(pool), 0);
 	for (size_t i = 0; i < POOL_CHUNKS; i++)
 		mem_put(pool, bufs[i], MEM_BLOCK_MAX);
-}
-
-/* ---------------------------------------------------------------- arena */
-
-static void check_arena(struct mem_arena *a, size_t len)
-{
-	struct stat st;
-	char *p;
-
-	assert_int_equal((uintptr_t)a->base % CHUNK, 0);
-	assert_int_equal(a->len, len);
-	assert_int_equal(a->used, 0);
-	assert_true(a->page_size == CHUNK || a->page_size == (size_t)sysconf(_SC_PAGESIZE));
-	assert_int_equal(fstat(a->fd, &st), 0);
-	assert_int_equal(st.st_size, len);
-	assert_int_equal(st.st_blocks * 512, len); /* all of it is there */
-	assert_true(fcntl(a->fd, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(ftruncate(a->fd, 0), -1); /* nobody can take it away */
-	/* another mapping of the descriptor shows the same bytes */
-	memset(a->base, 0x5a, len);
-	p = mmap(NULL, len, PROT_READ, MAP_SHARED, a->fd, 0);
-	assert_true(p != MAP_FAILED);
-	assert_int_equal(p[0], 0x5a);
-	assert_int_equal(p[len - 1], 0x5a);
-	munmap(p, len);
-}
-
-static void test_mem_arena_is_aligned_populated_shared(void **state)
-{
-	static const struct {
-		size_t len;
-		size_t real;
-		enum mem_huge huge;
-	} cases[] = {
-		{ 1, CHUNK, MEM_HUGE_OFF },
-		{ CHUNK, CHUNK, MEM_HUGE_OFF },
-		{ CHUNK + 1, 2 * CHUNK, MEM_HUGE_OFF },
-		{ 3 * CHUNK, 3 * CHUNK, MEM_HUGE_AUTO },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct mem_arena a;
-
-		assert_int_equal(mem_arena_init(&a, cases[i].len, cases[i].huge), 0);
-		check_arena(&a, cases[i].real);
-		mem_arena_done(&a);
-		assert_null(a.base);
-		assert_int_equal(a.fd, -1);
-		mem_arena_done(&a);
-	}
-}
-
-static void test_mem_arena_huge_pages_or_clear_refusal(void **state)
-{
-	struct mem_arena a = { .fd = -7 };
-	int ret;
-
-	(void)state;
-	ret = mem_arena_init(&a, CHUNK, MEM_HUGE_ON);
-	if (ret) {
-		print_message("no 2 MiB pages reserved here: only the refusal is tested\n");
-		assert_int_equal(ret, -ENOMEM);
-		assert_int_equal(a.fd, -7); /* nothing written */
-		return;
-	}
-	assert_int_equal(a.page_size, CHUNK);
-	check_arena(&a, CHUNK);
-	mem_arena_done(&a);
-}
-
-static void test_mem_arena_impossible_size_is_refused(void **state)
-{
-	static const struct {
-		size_t len;
-		int ret;
-	} cases[] = {
-		{ 0, -EINVAL },
-		{ SIZE_MAX, -EINVAL },
-		{ 1ull << 46, -ENOMEM }, /* no machine has it; touching it would kill us */
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct mem_arena a = { .fd = -7 };
-
-		assert_int_equal(mem_arena_init(&a, cases[i].len, MEM_HUGE_OFF), cases[i].ret);
-		assert_int_equal(a.fd, -7);
-		assert_true(mem_arena_init(&a, cases[i].len, MEM_HUGE_ON) < 0);
-		assert_int_equal(a.fd, -7);
-	}
-}
-
-static void test_mem_arena_carves_until_used_up(void **state)
-{
-	struct mem_arena a;
-	char *start;
-
-	(void)state;
-	assert_int_equal(mem_arena_init(&a, 4 * CHUNK, MEM_HUGE_OFF), 0);
-	start = a.base;
-	assert_null(mem_arena_carve(&a, 0));
-	assert_null(mem_arena_carve(&a, 4 * CHUNK + 1));
-	assert_ptr_equal(mem_arena_carve(&a, 1), start);
-	assert_ptr_equal(mem_arena_carve(&a, CHUNK + 1), start + CHUNK);
-	assert_null(mem_arena_carve(&a, CHUNK + 1));
-	assert_null(mem_arena_carve(&a, SIZE_MAX));
-	assert_ptr_equal(mem_arena_carve(&a, CHUNK), start + 3 * CHUNK);
-	assert_null(mem_arena_carve(&a, 1));
-	mem_arena_done(&a);
 }
 
 /* ---------------------------------------------------------------- blocks */
@@ -549,16 +435,19 @@ static void make_mistake(enum mistake what)
 {
 	char *buf = mem_get(pool, 4 * MEM_BLOCK_MIN);
 	struct waiter w;
-	char *second;
+	char *more[100];
 
 	switch (what) {
 	case PUT_TWICE_AFTER_MERGE:
-		second = mem_get(pool, 4 * MEM_BLOCK_MIN);
-		mem_put(pool, buf, 4 * MEM_BLOCK_MIN);
-		mem_put(pool, second, 4 * MEM_BLOCK_MIN);
+		/* more than are kept unmerged; they lie in a row, the last two are buddies */
+		for (size_t i = 1; i < ARRAY_SIZE(more); i++)
+			more[i] = mem_get(pool, 4 * MEM_BLOCK_MIN);
+		more[0] = buf;
+		for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+			mem_put(pool, more[i], 4 * MEM_BLOCK_MIN);
 		for (int i = 0; i < POOL_CHUNKS; i++)
 			mem_get(pool, MEM_BLOCK_MAX);
-		buf = second;
+		buf = more[ARRAY_SIZE(more) - 1];
 		break;
 	case PUT_TWICE:
 		mem_put(pool, buf, 4 * MEM_BLOCK_MIN);
@@ -649,10 +538,6 @@ int main(void)
 {
 #define pool_test(fn) cmocka_unit_test_setup_teardown(fn, pool_setup, pool_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mem_arena_is_aligned_populated_shared),
-		cmocka_unit_test(test_mem_arena_huge_pages_or_clear_refusal),
-		cmocka_unit_test(test_mem_arena_impossible_size_is_refused),
-		cmocka_unit_test(test_mem_arena_carves_until_used_up),
 		cmocka_unit_test(test_mem_block_size_is_the_next_power_of_two),
 		cmocka_unit_test(test_mem_pool_of_wrong_shape_is_refused),
 		pool_test(test_mem_get_every_size_until_exhausted),
