@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The life of a controller: bring-up by the transport's table of steps, the watch over it while it is live, reset,
+ * shutdown. Runs in the controller's thread, except nvmh_ctrl_kick(), nvmh_ctrl_lost() and nvmh_ctrl_state().
+ * Entry points: nvmh_ctrl_start(), nvmh_ctrl_process(), nvmh_ctrl_wait(), nvmh_ctrl_reset(), nvmh_ctrl_shutdown().
+ * NVM Express Base Specification 2.x, "Controller Initialization", "Controller Shutdown".
+ */
+#include "host/ctrl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+enum {
+	TICK_MS = 500, /* deadlines and the transport's health are looked at */
+	STEP_AGAIN_MS =
+		100, /* a step that waits for an event is asked anyway, in case the event got lost */
+	PAUSE_MS = 1000,      /* between two tries */
+	FLUSH_WARN_MS = 5000, /* an owner that does not poll */
+};
+
+enum {
+	LOST_NONE,
+	LOST_WRITING,
+	LOST_FULL,
+};
+
+/* ---- states ---- */
+
+static const uint8_t allowed[] = {
+	[NVMH_NEW] = BIT(NVMH_LIVE) | BIT(NVMH_DELETING) | BIT(NVMH_DEAD),
+	[NVMH_LIVE] = BIT(NVMH_RESETTING) | BIT(NVMH_DELETING),
+	[NVMH_RESETTING] = BIT(NVMH_LIVE) | BIT(NVMH_CONNECTING) | BIT(NVMH_DELETING) |
+			   BIT(NVMH_DEAD),
+	[NVMH_CONNECTING] = BIT(NVMH_LIVE) | BIT(NVMH_DELETING) | BIT(NVMH_DEAD),
+	[NVMH_DELETING] = BIT(NVMH_DEAD),
+	[NVMH_DEAD] = 0,
+};
+
+const char *nvmh_state_name(enum nvmh_state state)
+{
+	static const char *const names[] = {
+		[NVMH_NEW] = "new",
+		[NVMH_LIVE] = "live",
+		[NVMH_RESETTING] = "resetting",
+		[NVMH_CONNECTING] = "connecting",
+		[NVMH_DELETING] = "deleting",
+		[NVMH_DEAD] = "dead",
+	};
+
+	return (unsigned int)state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl)
+{
+	return atomic_load(&ctrl->state);
+}
+
+static void set_state(struct nvmh_ctrl *ctrl, enum nvmh_state state)
+{
+	enum nvmh_state old = nvmh_ctrl_state(ctrl);
+
+	if (old == state)
+		return;
+	assert(allowed[old] & BIT(state));
+	atomic_store(&ctrl->state, state);
+	log_debug("controller state name=\"%s\" from=%s to=%s", ctrl->name, nvmh_state_name(old),
+		  nvmh_state_name(state));
+	if (ctrl->opts.on_state && !ctrl->closing)
+		ctrl->opts.on_state(ctrl, state, ctrl->opts.arg);
+}
+
+/* ---- waking up ---- */
+
+void nvmh_ctrl_kick(struct nvmh_ctrl *ctrl)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: the counter is full, so the descriptor is readable already */
+	if (write(ctrl->event_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...)
+{
+	uint8_t none = LOST_NONE;
+	va_list ap;
+
+	if (atomic_compare_exchange_strong(&ctrl->lost, &none, LOST_WRITING)) {
+		va_start(ap, fmt);
+		vsnprintf(ctrl->lost_text, sizeof(ctrl->lost_text), fmt, ap);
+		va_end(ap);
+		atomic_store(&ctrl->lost, LOST_FULL);
+	}
+	atomic_store(&ctrl->want_reset, true);
+	nvmh_ctrl_kick(ctrl);
+}
+
+static void drain(int fd)
+{
+	uint64_t count;
+
+	/* EAGAIN is the usual answer */
+	if (fd >= 0 && read(fd, &count, sizeof(count)) < 0)
+		return;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* One timer serves them all: the next of step, tick, keep alive and pause. */
+static void set_timer(struct nvmh_ctrl *ctrl)
+{
+	uint64_t at = 0;
+	struct itimerspec its = { 0 };
+
+	if (ctrl->phase == NVMH_PHASE_UP || ctrl->phase == NVMH_PHASE_QUIET)
+		at = earlier(ctrl->step_again_ns, ctrl->step_deadline_ns);
+	if (ctrl->phase == NVMH_PHASE_PAUSE)
+		at = ctrl->pause_until_ns;
+	if (ctrl->phase != NVMH_PHASE_END)
+		at = earlier(at, ctrl->tick_ns);
+	at = earlier(at, ctrl->keep_alive.next_ns);
+	if (at == ctrl->timer_ns)
+		return;
+	its.it_value.tv_sec = (time_t)(at / 1000000000u);
+	its.it_value.tv_nsec = (long)(at % 1000000000u);
+	ctrl->timer_ns = at;
+	timerfd_settime(ctrl->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+/* ---- going down ---- */
+
+static bool final_error(int err)
+{
+	return err == -ENODEV || err == -ENOTSUP || err == -EINVAL || err == -EACCES ||
+	       err == -EPERM || err == -ENOENT;
+}
+
+/* No new commands from here on. What is outstanding stays with the device until it is quiet. */
+static void begin_down(struct nvmh_ctrl *ctrl, bool dead)
+{
+	uint16_t i;
+
+	ctrl->after_dead = dead;
+	ctrl->phase = NVMH_PHASE_QUIET;
+	ctrl->step_again_ns = 0;
+	ctrl->step_deadline_ns = 0;
+	ctrl->keep_alive.next_ns = 0;
+	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
+		if (atomic_load(&ctrl->ioq[i].state) == NVMH_Q_LIVE)
+			atomic_store(&ctrl->ioq[i].state, NVMH_Q_STOPPED);
+	}
+}
+
+/* Something failed: another try, or the end. @err < 0. */
+static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
+{
+	uint32_t tries = ctrl->ops->tries ? ctrl->ops->tries : 1;
+	bool dead;
+
+	if (ctrl->phase == NVMH_PHASE_LIVE &&
+	    clock_now_ns() - ctrl->live_since_ns > 2 * ctrl->opts.io_timeout_ms * NS_PER_MS)
+		ctrl->resets = 0; /* it ran well for a while */
+	ctrl->resets++;
+	/* losing a live controller costs no try: the bring-ups after it do */
+	dead = final_error(err) || ctrl->resets > tries ||
+	       (!ctrl->was_live && ctrl->resets >= tries);
+	snprintf(ctrl->error, sizeof(ctrl->error), "%s", text);
+	nvmh_error(err, "%s: %s", ctrl->name, text);
+	ctrl->err = err;
+	if (dead)
+		log_err("controller given up name=\"%s\" tries=%u reason=\"%s\"", ctrl->name,
+			ctrl->resets, text);
+	else
+		log_warn("controller reset name=\"%s\" try=%u reason=\"%s\"", ctrl->name,
+			 ctrl->resets, text);
+	begin_down(ctrl, dead);
+	if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
+		set_state(ctrl, NVMH_RESETTING);
+}
+
+static void queue_to_flush(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
+{
+	if (atomic_load(&q->state) == NVMH_Q_DOWN)
+		return;
+	atomic_store(&q->state, NVMH_Q_FLUSH);
+	if (q->qid)
+		nvmh_queue_kick(q);
+	else
+		nvmh_queue_flush(q);
+	ctrl->step_start_ns = clock_now_ns();
+}
+
+/* Whether @q is down; does its owner's part where that is ours to do. */
+static bool queue_down(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
+{
+	uintptr_t owner = atomic_load(&q->owner);
+
+	if (ctrl->closing || !owner || (owner == nvmh_thread_token() && !q->polling))
+		nvmh_queue_flush(q);
+	return atomic_load(&q->state) == NVMH_Q_DOWN;
+}
+
+static void run_quiet(struct nvmh_ctrl *ctrl)
+{
+	int ret = ctrl->ops->quiesce(ctrl, ctrl->shutdown);
+	uint16_t i;
+
+	if (ret == -EAGAIN) {
+		if (!ctrl->step_again_ns || ctrl->step_again_ns < clock_now_ns())
+			nvmh_step_again(ctrl, 1);
+		return;
+	}
+	ctrl->phase = NVMH_PHASE_FLUSH;
+	queue_to_flush(ctrl, &ctrl->adminq);
+	for (i = 0; i < ctrl->opts.nr_io_queues; i++)
+		queue_to_flush(ctrl, &ctrl->ioq[i]);
+}
+
+static void run_flush(struct nvmh_ctrl *ctrl)
+{
+	bool down = true;
+	uint16_t i;
+
+	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
+		if (!queue_down(ctrl, &ctrl->ioq[i]))
+			down = false;
+	}
+	if (!down)
+		return;
+	ctrl->ops->queue_free(&ctrl->adminq);
+	for (i = 0; i < ctrl->opts.nr_io_queues; i++)
+		ctrl->ops->queue_free(&ctrl->ioq[i]);
+	nvmh_scan_done(&ctrl->scan);
+	atomic_store(&ctrl->want_reset, false);
+	atomic_store(&ctrl->lost, LOST_NONE);
+	if (ctrl->after_dead) {
+		ctrl->phase = NVMH_PHASE_END;
+		set_state(ctrl, NVMH_DEAD);
+		return;
+	}
+	if (ctrl->resets > 1 || !ctrl->was_live) {
+		ctrl->phase = NVMH_PHASE_PAUSE;
+		ctrl->pause_until_ns = clock_now_ns() + PAUSE_MS * NS_PER_MS;
+		return;
+	}
+	nvmh_ctrl_start(ctrl);
+}
+
+/* ---- coming up ---- */
+
+static void start_step(struct nvmh_ctrl *ctrl, const struct nvmh_step *step)
+{
+	uint32_t ms = step->timeout_ms ? step->timeout_ms : ctrl->ready_timeout_ms;
+
+	ctrl->step = step;
+	ctrl->step_index = 0;
+	ctrl->step_start_ns = clock_now_ns();
+	ctrl->step_deadline_ns = ctrl->step_start_ns + ms * NS_PER_MS;
+	ctrl->step_again_ns = 0;
+}
+
+void nvmh_ctrl_start(struct nvmh_ctrl *ctrl)
+{
+	ctrl->phase = NVMH_PHASE_UP;
+	ctrl->step_req_state = 0;
+	memset(&ctrl->aen, 0, sizeof(ctrl->aen));
+	memset(&ctrl->keep_alive, 0, sizeof(ctrl->keep_alive));
+	start_step(ctrl, ctrl->ops->steps);
+	if (ctrl->ops->remote && nvmh_ctrl_state(ctrl) == NVMH_RESETTING)
+		set_state(ctrl, NVMH_CONNECTING);
+}
+
+static void go_live(struct nvmh_ctrl *ctrl)
+{
+	uint16_t i;
+
+	ctrl->phase = NVMH_PHASE_LIVE;
+	ctrl->live_since_ns = clock_now_ns();
+	ctrl->was_live = true;
+	ctrl->error[0] = '\0';
+	ctrl->err = 0;
+	for (i = 0; i < ctrl->nr_ioq; i++)
+		atomic_store(&ctrl->ioq[i].state, NVMH_Q_LIVE);
+	log_info("controller live name=\"%s\" queues=%u namespaces=%u", ctrl->name, ctrl->nr_ioq,
+		 ctrl->nr_ns);
+	set_state(ctrl, NVMH_LIVE);
+}
+
+static void run_steps(struct nvmh_ctrl *ctrl)
+{
+	const struct nvmh_step *step;
+	char text[sizeof(ctrl->error)];
+	uint64_t now;
+	int ret;
+
+	while (ctrl->step->fn) {
+		step = ctrl->step;
+		nvmh_error(0, "failed");
+		ret = step->fn(ctrl);
+		if (!ret) {
+			start_step(ctrl, step + 1);
+			continue;
+		}
+		now = clock_now_ns();
+		if (ret == -EAGAIN && now < ctrl->step_deadline_ns) {
+			if (ctrl->step_again_ns <= now)
+				nvmh_step_again(ctrl, STEP_AGAIN_MS);
+			return;
+		}
+		if (ret == -EAGAIN) {
+			ret = -ETIMEDOUT;
+			nvmh_error(ret, "not done after %u ms",
+				   (uint32_t)((ctrl->step_deadline_ns - ctrl->step_start_ns) /
+					      NS_PER_MS));
+		}
+		snprintf(text, sizeof(text), "%s: %s", step->name, nvmh_strerror());
+		failed(ctrl, ret, text);
+		return;
+	}
+	go_live(ctrl);
+}
+
+/* ---- the watch ---- */
+
+static void tick(struct nvmh_ctrl *ctrl, uint64_t now)
+{
+	struct nvmh_queue *q;
+	uint16_t i;
+
+	ctrl->tick_ns = now + TICK_MS * NS_PER_MS;
+	if (ctrl->phase == NVMH_PHASE_LIVE)
+		nvmh_queue_check(&ctrl->adminq);
+	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
+		q = &ctrl->ioq[i];
+		if (atomic_load(&q->state) == NVMH_Q_FLUSH) {
+			nvmh_queue_kick(q);
+			if (now - ctrl->step_start_ns > FLUSH_WARN_MS * NS_PER_MS)
+				log_peer(LOG_LVL_WARN,
+					 "reset waits for the owner of a queue name=\"%s\" qid=%u",
+					 ctrl->name, q->qid);
+		} else if (atomic_load_explicit(&q->outstanding, memory_order_relaxed)) {
+			atomic_store(&q->check, true);
+			nvmh_queue_kick(q);
+		}
+	}
+}
+
+/* A reset that a queue's owner or the transport asked for. */
+static void take_lost(struct nvmh_ctrl *ctrl)
+{
+	char text[sizeof(ctrl->lost_text)];
+	uint8_t lost = atomic_load(&ctrl->lost);
+
+	if (!atomic_load(&ctrl->want_reset) || lost == LOST_WRITING)
+		return;
+	if (ctrl->phase != NVMH_PHASE_UP && ctrl->phase != NVMH_PHASE_LIVE)
+		return; /* going down already, which forgets it */
+	snprintf(text, sizeof(text), "%s",
+		 lost == LOST_FULL ? ctrl->lost_text : "the connection was lost");
+	atomic_store(&ctrl->want_reset, false);
+	atomic_store(&ctrl->lost, LOST_NONE);
+	failed(ctrl, -EIO, text);
+}
+
+static void run_phase(struct nvmh_ctrl *ctrl, uint64_t now)
+{
+	uint8_t before;
+
+	do {
+		before = ctrl->phase;
+		switch (before) {
+		case NVMH_PHASE_UP:
+			run_steps(ctrl);
+			break;
+		case NVMH_PHASE_LIVE:
+			nvmh_keep_alive_run(ctrl, now);
+			break;
+		case NVMH_PHASE_QUIET:
+			run_quiet(ctrl);
+			break;
+		case NVMH_PHASE_FLUSH:
+			run_flush(ctrl);
+			break;
+		case NVMH_PHASE_PAUSE:
+			if (now >= ctrl->pause_until_ns)
+				nvmh_ctrl_start(ctrl);
+			break;
+		}
+	} while (ctrl->phase != before);
+}
+
+int nvmh_ctrl_process(struct nvmh_ctrl *ctrl)
+{
+	uint8_t phase = ctrl->phase;
+	uint64_t now;
+	int n = 0;
+
+	if (ctrl->in_process)
+		return 0;
+	ctrl->in_process = true;
+	atomic_store_explicit(&ctrl->thread, nvmh_thread_token(), memory_order_relaxed);
+	drain(ctrl->event_fd);
+	drain(ctrl->timer_fd);
+	if (ctrl->ops->process && ctrl->phase != NVMH_PHASE_END)
+		n += ctrl->ops->process(ctrl);
+	if (atomic_load(&ctrl->adminq.state) != NVMH_Q_DOWN) {
+		drain(ctrl->adminq.event_fd);
+		n += ctrl->ops->queue_poll(&ctrl->adminq);
+	}
+	now = clock_now_ns();
+	if (now >= ctrl->tick_ns)
+		tick(ctrl, now);
+	take_lost(ctrl);
+	run_phase(ctrl, now);
+	if (ctrl->phase == NVMH_PHASE_LIVE)
+		n += nvmh_aen_run(ctrl);
+	set_timer(ctrl);
+	ctrl->in_process = false;
+	return n + (ctrl->phase != phase);
+}
+
+int nvmh_ctrl_wait(struct nvmh_ctrl *ctrl, int timeout_ms)
+{
+	uint64_t end = clock_now_ms() + (uint64_t)max_of(timeout_ms, 0);
+	struct pollfd pfd = { .fd = ctrl->epoll_fd, .events = POLLIN };
+	uint64_t now;
+
+	for (;;) {
+		nvmh_ctrl_process(ctrl);
+		if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
+			return 0;
+		if (ctrl->phase == NVMH_PHASE_END)
+			return nvmh_error(ctrl->err ? ctrl->err : -ESHUTDOWN, "%s: %s", ctrl->name,
+					  ctrl->error[0] ? ctrl->error : "it was shut down");
+		now = clock_now_ms();
+		if (timeout_ms >= 0 && now >= end)
+			return nvmh_error(-ETIMEDOUT, "%s: not ready in %d ms (%s)", ctrl->name,
+					  timeout_ms,
+					  ctrl->error[0] ? ctrl->error : ctrl->step->name);
+		if (poll(&pfd, 1, timeout_ms < 0 ? -1 : (int)min_of(end - now, UINT64_C(1000))) <
+			    0 &&
+		    errno != EINTR)
+			return -errno;
+	}
+}
+
+int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl)
+{
+	switch (nvmh_ctrl_state(ctrl)) {
+	case NVMH_LIVE:
+		break;
+	case NVMH_DEAD:
+	case NVMH_DELETING:
+		return -ENOTCONN;
+	default:
+		return -EBUSY;
+	}
+	log_notice("controller reset on request name=\"%s\"", ctrl->name);
+	snprintf(ctrl->error, sizeof(ctrl->error), "reset on request");
+	begin_down(ctrl, false);
+	nvmh_ctrl_kick(ctrl);
+	set_state(ctrl, NVMH_RESETTING);
+	return 0;
+}
+
+void nvmh_ctrl_shutdown(struct nvmh_ctrl *ctrl)
+{
+	if (ctrl->phase == NVMH_PHASE_END || nvmh_ctrl_state(ctrl) == NVMH_DELETING)
+		return;
+	if (ctrl->phase != NVMH_PHASE_QUIET && ctrl->phase != NVMH_PHASE_FLUSH) {
+		ctrl->shutdown = ctrl->phase == NVMH_PHASE_LIVE;
+		begin_down(ctrl, true);
+	}
+	ctrl->after_dead = true; /* also of what was on its way to another try */
+	nvmh_ctrl_kick(ctrl);
+	set_state(ctrl, NVMH_DELETING);
+}

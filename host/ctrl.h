@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside of the host library: the controller, its queues, the transport operations and the step table that brings a controller up.
+ * Not installed.
+ */
+#ifndef HOST_CTRL_H
+#define HOST_CTRL_H
+
+#include <stdatomic.h>
+
+#include "common/limits.h"
+#include "common/list.h"
+#include "host/nvmh.h"
+
+/*
+ * How a reset crosses threads without locks. The controller's thread moves the queue LIVE -> STOPPED (submit refuses; completions are still
+ * reaped), makes the device quiet, then -> FLUSH. The owner's next poll sees FLUSH, completes everything outstanding as aborted, -> DOWN,
+ * and tells the controller. Only then is the queue made anew -> LIVE. The controller's thread does the owner's part for a queue nobody has
+ * touched yet or that was released (owner == 0), for its own queues, and for all when the controller is closed. Whoever moves FLUSH ->
+ * FLUSHING does it.
+ *
+ * The admin queue is LIVE from before the first call of ops->connect_adminq() on, so that queue_poll() is called for it; an I/O queue that
+ * ops->queue_create() works on is DOWN until every step is done.
+ */
+enum nvmh_queue_state {
+	NVMH_Q_DOWN,
+	NVMH_Q_LIVE,
+	NVMH_Q_STOPPED,
+	NVMH_Q_FLUSH,
+	NVMH_Q_FLUSHING,
+};
+
+enum nvmh_req_state {
+	NVMH_REQ_IDLE, /* 0: the caller's */
+	NVMH_REQ_BUSY,
+};
+
+/* One slot of a queue: what a command id stands for. */
+struct nvmh_tag {
+	struct nvmh_req *req; /* NULL: free */
+	uint16_t gen;	      /* goes into the high bits of the command id: a stale completion does not match */
+	uint16_t next_free;
+};
+
+struct nvmh_queue {
+	struct nvmh_ctrl *ctrl;
+	const struct nvmh_transport_ops *ops; /* ctrl->ops */
+	_Atomic uint8_t state;	/* enum nvmh_queue_state */
+	_Atomic uintptr_t owner; /* nvmh_thread_token() of who last submitted or polled; 0: nobody, or released */
+	_Atomic bool check;	/* the controller's thread asks the owner to look at deadlines */
+	bool polling;		/* within nvmh_queue_poll(): no flush from below it */
+	uint16_t qid;		/* 0: admin */
+	uint16_t size;		/* entries */
+	uint16_t nr_tags;	/* size - 1 */
+	uint16_t free_head;	/* index of a free tag, NVMH_NO_TAG when none */
+	_Atomic uint16_t outstanding; /* written by the owner */
+	struct nvmh_tag *tags;
+	int event_fd;		/* kicks the owner: MSI-X vector, or eventfd */
+	uint64_t bad_completions; /* unknown or stale command ids, counted and ignored */
+	void *tr;		/* transport's part: struct pcie_queue, struct tcp_queue */
+};
+
+enum {
+	NVMH_NO_TAG = 0xffff,
+	NVMH_CID_TAG_BITS = 10, /* MAX_QUEUE_ENTRIES tags */
+};
+
+#define NVMH_NO_TIMEOUT UINT32_MAX /* nvmh_req.timeout_ms of our own commands that something else limits */
+
+/* host/queue.c: tags, exactly-once completion, deadlines. All by the owner. */
+int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid);
+int nvmh_queue_resize(struct nvmh_queue *q, uint16_t size); /* only while DOWN */
+void nvmh_queue_done(struct nvmh_queue *q);
+/* nvmh_queue_start_req() - takes a tag, writes sqe.cid, sets the deadline. Return: 0, -EAGAIN. */
+int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req);
+/* nvmh_queue_cancel_req() - undoes it before the command went anywhere */
+void nvmh_queue_cancel_req(struct nvmh_queue *q, struct nvmh_req *req);
+/* nvmh_queue_find() - the request a completion's command id stands for; NULL (counted) when unknown, stale or free */
+struct nvmh_req *nvmh_queue_find(struct nvmh_queue *q, uint16_t cid);
+/* nvmh_queue_complete() - frees the tag and runs ->done, exactly once. */
+void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struct nvme_cqe *cqe);
+void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status);
+void nvmh_queue_kick(struct nvmh_queue *q); /* any thread: wakes the owner */
+/* nvmh_queue_send() - takes a tag and submits, whatever the queue's state: the library's own commands. Return as nvmh_queue_submit(). */
+int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req);
+/* nvmh_queue_check() - looks at deadlines now; a command past its own asks for a reset */
+void nvmh_queue_check(struct nvmh_queue *q);
+/* nvmh_queue_flush() - the owner's part of a reset; does nothing unless the queue is in FLUSH */
+void nvmh_queue_flush(struct nvmh_queue *q);
+uintptr_t nvmh_thread_token(void); /* differs between threads, never 0 */
+
+/*
+ * Transport operations. Control plane: the controller's thread, never blocks; 0, -EAGAIN (call again when the controller's descriptor or
+ * timer fires) or -errno. A call answered with -EAGAIN is repeated with the same arguments until it answers otherwise.
+ */
+struct nvmh_transport_ops {
+	const char *name;
+	uint8_t tries; /* bring-ups in a row that may fail before the controller is DEAD; 0: 1 */
+	bool remote;   /* CONNECTING while it is brought up again */
+	const struct nvmh_step *steps; /* bring-up, ends with a NULL fn; the same table serves a reset */
+	int (*open)(struct nvmh_ctrl *ctrl); /* once; may take ->tr */
+	int (*reg_read32)(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val);
+	int (*reg_read64)(struct nvmh_ctrl *ctrl, uint32_t off, uint64_t *val);
+	int (*reg_write32)(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t val);
+	int (*connect_adminq)(struct nvmh_ctrl *ctrl);
+	/* -EREMOTEIO: the controller refuses this queue, the ones before it are used */
+	int (*queue_create)(struct nvmh_ctrl *ctrl, struct nvmh_queue *q);
+	/* makes the device quiet: after 0 it touches no memory of ours and answers nothing of before */
+	int (*quiesce)(struct nvmh_ctrl *ctrl, bool shutdown);
+	void (*queue_free)(struct nvmh_queue *q); /* after quiesce; NULL-safe parts */
+	void (*free)(struct nvmh_ctrl *ctrl);
+	int (*mem_map)(struct nvmh_ctrl *ctrl, void *base, size_t len);
+	int (*process)(struct nvmh_ctrl *ctrl); /* transport's own events; called by nvmh_ctrl_process(). May be NULL */
+	/* data plane: the queue's owner; never blocks, never allocates */
+	int (*queue_submit)(struct nvmh_queue *q, struct nvmh_req *req); /* tag taken already */
+	void (*queue_commit)(struct nvmh_queue *q);
+	int (*queue_poll)(struct nvmh_queue *q);
+	int (*queue_arm)(struct nvmh_queue *q);
+	int (*queue_fd)(struct nvmh_queue *q);
+};
+
+extern const struct nvmh_transport_ops nvmh_pcie_ops;
+extern const struct nvmh_transport_ops nvmh_tcp_ops;
+
+/* An error that trying again cannot cure (-ENODEV, -ENOTSUP, -EINVAL, -EACCES, -EPERM, -ENOENT) makes the controller DEAD at once. */
+struct nvmh_step {
+	const char *name; /* appears in errors: "enable: controller did not become ready in 30000 ms" */
+	int (*fn)(struct nvmh_ctrl *ctrl); /* 0: next step; -EAGAIN: again later; else failed */
+	uint32_t timeout_ms;		   /* 0: from CAP.TO. Each admin command has opts.admin_timeout_ms within it */
+};
+
+/* The steps shared by both transports (host/steps.c). */
+int nvmh_step_disable(struct nvmh_ctrl *ctrl);
+int nvmh_step_wait_not_ready(struct nvmh_ctrl *ctrl);
+int nvmh_step_connect_adminq(struct nvmh_ctrl *ctrl);
+int nvmh_step_read_cap(struct nvmh_ctrl *ctrl);
+int nvmh_step_enable(struct nvmh_ctrl *ctrl);
+int nvmh_step_wait_ready(struct nvmh_ctrl *ctrl);
+int nvmh_step_identify(struct nvmh_ctrl *ctrl);
+int nvmh_step_nr_queues(struct nvmh_ctrl *ctrl);
+int nvmh_step_io_queues(struct nvmh_ctrl *ctrl);
+int nvmh_step_async_events(struct nvmh_ctrl *ctrl);
+int nvmh_step_keep_alive(struct nvmh_ctrl *ctrl);
+int nvmh_step_scan(struct nvmh_ctrl *ctrl);
+
+/*
+ * nvmh_step_cmd() - one admin command of a step, over ctrl->step_req: the first call sends it, later calls wait for the answer
+ * @buf, @len: data in memory the controller reaches, or NULL and 0.
+ * Return: 0, answered: ctrl->step_req.status and .cqe; -EAGAIN; -errno.
+ */
+int nvmh_step_cmd(struct nvmh_ctrl *ctrl, const struct nvme_sqe *sqe, enum nvmh_dir dir, void *buf, uint32_t len);
+void nvmh_step_again(struct nvmh_ctrl *ctrl, uint32_t ms); /* with -EAGAIN: call the step again then, even if nothing happens */
+/* Identify as a step's command, into ctrl->step_buf. Return as nvmh_step_cmd(). */
+int nvmh_step_identify_cmd(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi);
+/* nvmh_step_status() - the step's command failed: notes its status. Return: -EIO. */
+int nvmh_step_status(struct nvmh_ctrl *ctrl, const char *what);
+
+/* What the controller is doing now. */
+enum nvmh_phase {
+	NVMH_PHASE_UP,	  /* running ops->steps */
+	NVMH_PHASE_LIVE,
+	NVMH_PHASE_QUIET, /* ops->quiesce() */
+	NVMH_PHASE_FLUSH, /* the owners complete what is outstanding */
+	NVMH_PHASE_PAUSE, /* before the next try */
+	NVMH_PHASE_END,	  /* DEAD, or ready to be freed */
+};
+
+/* The namespace scan (host/ns.c). */
+struct nvmh_scan {
+	uint8_t stage;
+	bool by_number;	   /* no active list: asks for 1, 2, 3 ... NN */
+	uint32_t *list;	   /* 1024 namespace ids, owned */
+	uint32_t nr_list;
+	uint32_t index;	   /* in list */
+	uint32_t last;	   /* the highest id so far */
+	uint32_t seen;	   /* ids asked about */
+	struct nvmh_ns *ns; /* found so far, owned until published */
+	uint32_t nr_ns;
+	uint32_t size_ns;
+};
+void nvmh_scan_done(struct nvmh_scan *scan); /* frees what a scan holds */
+
+/* Asynchronous events (host/aen.c). */
+struct nvmh_aen {
+	struct nvmh_req req;	 /* the posted Asynchronous Event Request */
+	struct nvmh_req log_req; /* reads the log page that clears the event */
+	struct iovec log_iov;
+	uint32_t event;		 /* dword 0 of the last answer */
+	bool pending;		 /* an event is to be handled */
+	bool reading;
+};
+void nvmh_aen_post(struct nvmh_ctrl *ctrl);
+int nvmh_aen_run(struct nvmh_ctrl *ctrl); /* LIVE: handles a pending event. Return: work done */
+
+/* Keep alive (host/steps.c). */
+struct nvmh_keep_alive {
+	struct nvmh_req req;
+	uint64_t next_ns; /* 0: off */
+	bool busy;
+};
+void nvmh_keep_alive_run(struct nvmh_ctrl *ctrl, uint64_t now_ns);
+
+void nvmh_ctrl_start(struct nvmh_ctrl *ctrl); /* begins a bring-up */
+/* nvmh_ctrl_open_with() - nvmh_ctrl_open() with other operations than opts->trtype says */
+int nvmh_ctrl_open_with(const struct nvmh_ctrl_opts *opts, const struct nvmh_transport_ops *ops, struct nvmh_ctrl **ctrlp);
+
+struct nvmh_ctrl {
+	const struct nvmh_transport_ops *ops;
+	struct nvmh_ctrl_opts opts; /* strings owned */
+	uint8_t hostid[16];
+	_Atomic uint8_t state;	/* enum nvmh_state */
+	_Atomic bool want_reset; /* set by a queue's owner on a timeout, or by the transport; then nvmh_ctrl_kick() */
+	char name[320];
+	char error[256];
+	int epoll_fd;  /* what nvmh_ctrl_fd() returns: holds the three below and the transport's own */
+	int event_fd;  /* nvmh_ctrl_kick() */
+	int timer_fd;  /* deadlines: steps, admin commands, keep alive */
+	void *tr;      /* transport's part */
+
+	/* where it stands (host/ctrl.c) */
+	_Atomic uintptr_t thread; /* nvmh_thread_token() of who last processed it */
+	uint8_t phase;		/* enum nvmh_phase */
+	bool after_dead;	/* DEAD when it is quiet, instead of another bring-up */
+	bool shutdown;		/* ops->quiesce() is to notify (CC.SHN) */
+	bool closing;		/* nvmh_ctrl_close() does the owners' part too */
+	bool in_process;
+	bool was_live;
+	int err;		/* what made it DEAD */
+	_Atomic uint8_t lost;	/* mailbox of nvmh_ctrl_lost(): 0 empty, 1 being written, 2 full */
+	char lost_text[256];
+	uint64_t live_since_ns;
+	uint64_t tick_ns;
+	uint64_t timer_ns;	/* what timer_fd is set to */
+	uint64_t pause_until_ns;
+	void *sync_buf;		/* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated where the transport left it NULL */
+	void *sync_buf_owned;
+
+	/* bring-up */
+	const struct nvmh_step *step;
+	uint64_t step_deadline_ns;
+	uint64_t step_again_ns; /* poll a register again then */
+	uint64_t step_start_ns;
+	uint32_t step_index;	/* position within a step: which queue, which namespace */
+	struct nvmh_req step_req;
+	struct iovec step_iov;
+	uint8_t step_req_state;	/* 0: idle, 1: sent, 2: answered */
+	void *step_buf; /* 4 KiB of memory the controller reaches: from the transport's admin buffer */
+	uint32_t resets;	/* failures in a row */
+	uint32_t ready_timeout_ms; /* from CAP.TO and CRTO.CRWMT */
+	struct nvmh_scan scan;
+	struct nvmh_aen aen;
+	struct nvmh_keep_alive keep_alive;
+
+	uint64_t cap;
+	uint32_t vs;
+	uint32_t cc;
+	uint16_t cntlid;
+	uint32_t max_xfer;
+	struct nvme_id_ctrl id;
+	struct nvmh_queue adminq;
+	struct nvmh_queue *ioq; /* opts.nr_io_queues of them, for life */
+	uint16_t nr_ioq;	/* granted */
+	struct nvmh_ns *ns;
+	uint32_t nr_ns;
+};
+
+void nvmh_ctrl_kick(struct nvmh_ctrl *ctrl); /* any thread */
+/* nvmh_ctrl_lost() - any thread: asks for a reset and says why; the first of several is kept */
+void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* nvmh_error() - notes what nvmh_strerror() will say; returns @err */
+int nvmh_error(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif /* HOST_CTRL_H */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Loads and stores of device registers, little-endian, with the orderings that queues need.
+ */
+#ifndef HOST_MMIO_H
+#define HOST_MMIO_H
+
+#include <endian.h>
+#include <stdint.h>
+
+static inline uint32_t mmio_read32(const volatile void *reg)
+{
+	return le32toh(__atomic_load_n((const volatile uint32_t *)reg, __ATOMIC_RELAXED));
+}
+
+/*
+ * Everything stored to memory before (submission queue entries, PRP lists, data) is seen by a device that sees this
+ * store. x86 does not reorder stores, to whatever memory, so a compiler's release is all it takes there; on Arm the
+ * device is outside of the domain that a release reaches.
+ */
+static inline void mmio_write32(volatile void *reg, uint32_t value)
+{
+#ifdef __aarch64__
+	__asm__ volatile("dmb oshst" ::: "memory");
+#endif
+	__atomic_store_n((volatile uint32_t *)reg, htole32(value), __ATOMIC_RELEASE);
+}
+
+/* A load of memory that a device writes: what is loaded after it is not older than it. */
+static inline uint16_t dma_load16_acquire(const void *p)
+{
+	uint16_t v = __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE);
+
+#ifdef __aarch64__
+	__asm__ volatile("dmb oshld" ::: "memory");
+#endif
+	return le16toh(v);
+}
+
+#endif /* HOST_MMIO_H */

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libnvmh: NVMe controllers and queues, local (PCIe through VFIO) or remote (NVMe/TCP), by one API.
+ *
+ * A controller belongs to the thread that calls its functions (one at a time); it does its work in nvmh_ctrl_process(), to be called when
+ * nvmh_ctrl_fd() is readable. Each I/O queue belongs to the one thread that submits to and polls it, which may be another.
+ * No threads, no event loop, no signals, no globals of ours.
+ */
+#ifndef NVMH_H
+#define NVMH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "common/nvme.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct nvmh_ctrl;
+struct nvmh_queue;
+
+/* ---- controllers ---- */
+
+enum nvmh_state {
+	NVMH_NEW,	 /* bring-up has not finished for the first time */
+	NVMH_LIVE,
+	NVMH_RESETTING,	 /* being stopped and started again */
+	NVMH_CONNECTING, /* remote: lost, trying again */
+	NVMH_DELETING,
+	NVMH_DEAD,	 /* given up; only nvmh_ctrl_close() is left */
+};
+
+struct nvmh_ctrl_opts {
+	const char *trtype;	/* "pcie" or "tcp" */
+	const char *traddr;	/* "0000:01:00.0", or a literal IPv4 or IPv6 address */
+	const char *trsvcid;	/* tcp: port, default "4420" */
+	const char *subnqn;	/* tcp */
+	const char *hostnqn;	/* tcp; NULL: the system's, else one generated for this process */
+	const uint8_t *hostid;	/* tcp; 16 bytes; NULL: the system's, or the UUID within hostnqn */
+	uint16_t nr_io_queues;	/* wanted, 0..MAX_IO_QUEUES; fewer may be granted */
+	uint16_t queue_size;	/* entries of an I/O queue, 2..MAX_QUEUE_ENTRIES; 0: 128; cut to what the controller takes */
+	uint32_t kato_ms;	/* tcp: keep alive timeout; 0: none */
+	uint32_t admin_timeout_ms; /* 0: 60000 */
+	uint32_t io_timeout_ms;	   /* 0: 30000 */
+	bool hdgst;
+	bool ddgst;
+	bool disable_sqflow;
+	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
+	void (*on_state)(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg);
+	void *arg;
+};
+
+/**
+ * nvmh_ctrl_open() - start to bring a controller up
+ * @opts: read during the call only, strings are copied.
+ * @ctrlp: the controller in state NVMH_NEW; close it with nvmh_ctrl_close().
+ *
+ * Does not wait: drive it with nvmh_ctrl_process(), or use nvmh_ctrl_wait().
+ *
+ * Return: 0; -EINVAL, an option (nvmh_strerror() names it); for pcie also -ENODEV (no such function), -ENXIO (not bound to vfio-pci),
+ *	-EBUSY (in use, or the IOMMU group holds a device with another driver), -ENOTSUP (no IOMMU), -EACCES/-EPERM (no permission on the
+ *	VFIO group), -ENOMEM (locked-memory limit).
+ */
+int nvmh_ctrl_open(const struct nvmh_ctrl_opts *opts, struct nvmh_ctrl **ctrlp);
+
+/**
+ * nvmh_strerror() - what went wrong with the last failing open, wait or bring-up of this thread, and what to do about it
+ * Return: one line, never NULL, valid until the next call into the library by this thread.
+ */
+const char *nvmh_strerror(void);
+/* nvmh_ctrl_error() - why the controller is not live, one line; "" when it is. Context: controller's thread. */
+const char *nvmh_ctrl_error(const struct nvmh_ctrl *ctrl);
+
+int nvmh_ctrl_fd(const struct nvmh_ctrl *ctrl); /* readable when nvmh_ctrl_process() has something to do (timers too) */
+int nvmh_ctrl_process(struct nvmh_ctrl *ctrl);	/* never blocks. Return: amount of work done */
+/* nvmh_ctrl_wait() - process until live. Return: 0, -ETIMEDOUT, or the error that made it dead. */
+int nvmh_ctrl_wait(struct nvmh_ctrl *ctrl, int timeout_ms);
+enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl); /* any thread */
+const char *nvmh_state_name(enum nvmh_state state);
+
+/*
+ * nvmh_ctrl_reset() - stop the controller, complete everything outstanding with ST_HOST_ABORTED, bring it up again. Each I/O queue's owner takes
+ * part by polling. Return: 0, -EBUSY when one is under way.
+ */
+int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl);
+/*
+ * nvmh_ctrl_shutdown() - start an orderly stop (CC.SHN): NVMH_DELETING now, NVMH_DEAD when it is done. Several controllers can so be stopped at
+ * the same time; nvmh_ctrl_close() does it by itself. Queue owners have stopped submitting.
+ */
+void nvmh_ctrl_shutdown(struct nvmh_ctrl *ctrl);
+/*
+ * nvmh_ctrl_close() - orderly stop, waited for within bounds (RTD3E, CAP.TO), then free. Queue owners have stopped using their queues; what is
+ * outstanding completes with ST_HOST_ABORTED in here, on_state does not run any more. NULL is allowed. Not from within a callback.
+ */
+void nvmh_ctrl_close(struct nvmh_ctrl *ctrl);
+
+/**
+ * nvmh_ctrl_mem_map() - let the controller reach [base, base + len): buffers of requests must lie in mapped memory (pcie)
+ * Kept across resets, undone by nvmh_ctrl_close(). No effect on remote controllers.
+ * Return: 0, -EINVAL (not page aligned), -ENOMEM (locked-memory limit), -ENOSPC (no IOVA room).
+ */
+int nvmh_ctrl_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len);
+
+/* ---- what the controller is; valid while it is live or resetting ---- */
+
+struct nvmh_ns {
+	uint32_t nsid;
+	uint32_t lba_size;	/* bytes */
+	uint32_t ms;		/* metadata bytes per block */
+	uint64_t nsze;		/* blocks */
+	uint64_t ncap;
+	bool ext_lba;		/* metadata at the end of each block */
+	uint8_t pi_type;
+	uint8_t csi;		/* command set */
+	uint8_t eui64[8];	/* all zero: none */
+	uint8_t nguid[16];
+	uint8_t uuid[16];
+	struct nvme_id_ns id;	/* as the controller sent it */
+};
+
+const struct nvme_id_ctrl *nvmh_ctrl_id(const struct nvmh_ctrl *ctrl);
+uint64_t nvmh_ctrl_cap(const struct nvmh_ctrl *ctrl);
+uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl); /* bytes of one command, from MDTS and our own bounds */
+uint32_t nvmh_ctrl_nr_ns(const struct nvmh_ctrl *ctrl);
+/* Namespaces stay where they are until nvmh_ctrl_close(): one that changes its format or identity makes the controller DEAD. */
+const struct nvmh_ns *nvmh_ctrl_ns(const struct nvmh_ctrl *ctrl, uint32_t index);
+const struct nvmh_ns *nvmh_ctrl_ns_by_nsid(const struct nvmh_ctrl *ctrl, uint32_t nsid);
+const char *nvmh_ctrl_name(const struct nvmh_ctrl *ctrl); /* "pcie 0000:01:00.0", "tcp 127.0.0.1:4420 nqn..." */
+
+/* ---- requests ---- */
+
+enum nvmh_dir {
+	NVMH_NO_DATA,
+	NVMH_TO_CTRL,
+	NVMH_FROM_CTRL,
+};
+
+struct nvmh_req {
+	struct nvme_sqe sqe; /* caller: opcode, nsid, cdw2, cdw3, cdw10..15. Library: flags, cid, mptr, dptr */
+	const struct iovec *iov; /* data, borrowed until done */
+	uint16_t nr_iov;
+	uint8_t dir;		/* enum nvmh_dir */
+	uint32_t len;		/* bytes of data, sum of @iov */
+	uint32_t timeout_ms;	/* 0: the controller's default */
+	void (*done)(struct nvmh_req *req); /* runs once, inside nvmh_queue_poll() or nvmh_ctrl_process() */
+	void *arg;		/* caller's */
+	/* the answer */
+	uint16_t status;	/* 0 or an NVMe status; ST_HOST_ABORTED, ST_HOST_PATH_ERROR: the queue was lost under it */
+	struct nvme_cqe cqe;
+	/* the library's, while the request is outstanding */
+	uint16_t tag;
+	uint8_t state;
+	uint64_t deadline_ns;
+	uint64_t priv[2];
+};
+
+/**
+ * nvmh_admin_submit() - start one admin command
+ * Context: the controller's thread. Return: 0 and req->done runs exactly once; -EAGAIN, queue full; -ENOTCONN, no admin queue now;
+ *	-EINVAL, the data cannot be described.
+ */
+int nvmh_admin_submit(struct nvmh_ctrl *ctrl, struct nvmh_req *req);
+/* nvmh_admin() - the same, and wait. req->done is ignored. Return: 0, -errno, or > 0 an NVMe status. */
+int nvmh_admin(struct nvmh_ctrl *ctrl, struct nvmh_req *req);
+
+/* ---- I/O queues ---- */
+
+uint16_t nvmh_ctrl_nr_queues(const struct nvmh_ctrl *ctrl); /* granted; valid when live */
+/* nvmh_ctrl_queue() - I/O queue @index, 0..nr_queues - 1. The same pointer for the controller's whole life. */
+struct nvmh_queue *nvmh_ctrl_queue(struct nvmh_ctrl *ctrl, uint16_t index);
+
+/**
+ * nvmh_queue_submit() - start one command
+ * @q: a queue that the calling thread owns.
+ * @req: belongs to the library until req->done runs.
+ *
+ * Never blocks, never allocates. The command reaches the controller at the next nvmh_queue_commit().
+ * Return: 0 and req->done runs exactly once; -EAGAIN, queue full; -ENOTCONN, the queue is not live; -EINVAL, a length, an alignment or memory that
+ *	the controller cannot take. On error req->done does not run.
+ */
+int nvmh_queue_submit(struct nvmh_queue *q, struct nvmh_req *req);
+void nvmh_queue_commit(struct nvmh_queue *q); /* one doorbell, or one send, for everything submitted since */
+/* nvmh_queue_poll() - complete what is complete; also takes part in a reset and checks deadlines. Return: completions. */
+int nvmh_queue_poll(struct nvmh_queue *q);
+/* nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. */
+int nvmh_queue_fd(struct nvmh_queue *q);
+/* nvmh_queue_arm() - about to sleep on the descriptor: enables it, looks once more. Return: > 0 when there is work and no sleep is due. */
+int nvmh_queue_arm(struct nvmh_queue *q);
+/*
+ * nvmh_queue_release() - its owner gives @q up with nothing outstanding: resets do not wait for it to poll any more. The next thread to submit or
+ * poll is the new owner.
+ */
+void nvmh_queue_release(struct nvmh_queue *q);
+uint16_t nvmh_queue_room(const struct nvmh_queue *q); /* commands that can be submitted now */
+bool nvmh_queue_live(const struct nvmh_queue *q);
+
+/* ---- typed helpers ---- */
+
+void nvmh_prep_rw(struct nvmh_req *req, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t nlb,
+		  const struct iovec *iov, uint16_t nr_iov, uint32_t len);
+void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid);
+/* nvmh_io() - submit, commit and wait on @q from its owner's thread. Return: 0, -errno, > 0 NVMe status. */
+int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req);
+int nvmh_identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi, void *data4096);
+int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t offset, void *data, uint32_t len);
+
+/* ---- discovery ---- */
+
+/* An entry of the discovery log, decoded. Texts are free of control characters. */
+struct nvmh_disc_entry {
+	uint8_t trtype;	 /* NVMF_TRTYPE_TCP ... */
+	uint8_t adrfam;	 /* NVMF_ADDR_FAMILY_IP4 ... */
+	uint8_t subtype; /* NVME_NQN_NVME, NVME_NQN_DISC (referral), NVME_NQN_CURR (the discovery subsystem itself) */
+	uint8_t treq;
+	uint8_t sectype; /* tcp: 0 none, 2 TLS 1.3 */
+	uint16_t portid;
+	uint16_t cntlid;
+	uint16_t asqsz;
+	uint16_t eflags;
+	char trsvcid[33];
+	char traddr[257];
+	char subnqn[224];
+};
+
+/**
+ * nvmh_discover() - connect to a discovery controller, read its log, disconnect
+ * @opts: as for nvmh_ctrl_open(); subnqn NULL is the well-known discovery subsystem, trsvcid NULL port 8009. No I/O queues are made.
+ * @timeout_ms: for getting connected, -1 for no limit.
+ * @entriesp: @nrp entries, freed by the caller; NULL when there are none.
+ *
+ * At most MAX_DISC_ENTRIES entries are taken, and a log that changes while it is read is read again a few times.
+ *
+ * Context: any thread; waits. Return: 0; -errno as nvmh_ctrl_open() and nvmh_ctrl_wait(), -EPROTO (format), -E2BIG (too many entries), -EAGAIN
+ *	(changes all the time); > 0, an NVMe status. nvmh_strerror() explains.
+ */
+int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms, struct nvmh_disc_entry **entriesp,
+		  uint32_t *nrp);
+
+/* ---- PCI functions of class 010802h ---- */
+
+struct nvmh_pci_info {
+	char bdf[16];	    /* "0000:01:00.0" */
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class_code; /* 0x010802 */
+	int numa_node;	    /* -1: unknown */
+	int iommu_group;    /* -1: none */
+	char driver[32];    /* "" when none is bound */
+};
+
+/* nvmh_pci_scan() - all NVMe functions of the machine. @infop: freed by the caller. Return: count or -errno. */
+int nvmh_pci_scan(struct nvmh_pci_info **infop);
+int nvmh_pci_info(const char *bdf, struct nvmh_pci_info *info);
+/*
+ * nvmh_pci_bind() - hand the function to vfio-pci; refuses (-EBUSY) one whose namespaces are mounted, in use as swap, held by another
+ * device (dm, md), or whose IOMMU group has a device that is not ours. nvmh_pci_release() gives it back to the kernel's driver.
+ * Errors are explained by nvmh_strerror().
+ */
+int nvmh_pci_bind(const char *bdf);
+int nvmh_pci_release(const char *bdf);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NVMH_H */

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Making and freeing a controller: options, descriptors, queues, the transport. Runs in the controller's thread.
+ * Entry points: nvmh_ctrl_open(), nvmh_ctrl_close().
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "host/ctrl.h"
+
+enum {
+	DEFAULT_QUEUE_SIZE = 128,
+	DEFAULT_ADMIN_TIMEOUT_MS = 60000,
+	DEFAULT_IO_TIMEOUT_MS = 30000,
+	DEFAULT_READY_TIMEOUT_MS = 10000, /* until CAP.TO is known */
+	FIRST_MAX_XFER = 4096,		  /* until MDTS is known */
+};
+
+static void ctrl_free(struct nvmh_ctrl *ctrl)
+{
+	uint16_t i;
+
+	if (ctrl->ops->free)
+		ctrl->ops->free(ctrl);
+	nvmh_scan_done(&ctrl->scan);
+	nvmh_queue_done(&ctrl->adminq);
+	for (i = 0; ctrl->ioq && i < ctrl->opts.nr_io_queues; i++)
+		nvmh_queue_done(&ctrl->ioq[i]);
+	free(ctrl->ioq);
+	free(ctrl->ns);
+	free(ctrl->sync_buf_owned);
+	if (ctrl->timer_fd >= 0)
+		close(ctrl->timer_fd);
+	if (ctrl->event_fd >= 0)
+		close(ctrl->event_fd);
+	if (ctrl->epoll_fd >= 0)
+		close(ctrl->epoll_fd);
+	free((char *)ctrl->opts.trtype);
+	free((char *)ctrl->opts.traddr);
+	free((char *)ctrl->opts.trsvcid);
+	free((char *)ctrl->opts.subnqn);
+	free((char *)ctrl->opts.hostnqn);
+	free(ctrl);
+}
+
+void nvmh_ctrl_close(struct nvmh_ctrl *ctrl)
+{
+	struct pollfd pfd;
+
+	if (!ctrl)
+		return;
+	assert(!ctrl->in_process);
+	ctrl->closing = true;
+	nvmh_ctrl_shutdown(ctrl);
+	pfd = (struct pollfd){ .fd = ctrl->epoll_fd, .events = POLLIN };
+	while (ctrl->phase != NVMH_PHASE_END) {
+		nvmh_ctrl_process(ctrl);
+		if (ctrl->phase != NVMH_PHASE_END && poll(&pfd, 1, 100) < 0 && errno != EINTR)
+			break;
+	}
+	ctrl_free(ctrl);
+}
+
+static int watch(struct nvmh_ctrl *ctrl, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	return epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int copy_string(const char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+static int copy_opts(struct nvmh_ctrl *ctrl, const struct nvmh_ctrl_opts *opts)
+{
+	ctrl->opts = *opts;
+	ctrl->opts.trtype = ctrl->opts.traddr = ctrl->opts.trsvcid = NULL;
+	ctrl->opts.subnqn = ctrl->opts.hostnqn = NULL;
+	if (copy_string(&ctrl->opts.trtype, opts->trtype) ||
+	    copy_string(&ctrl->opts.traddr, opts->traddr) ||
+	    copy_string(&ctrl->opts.trsvcid, opts->trsvcid) ||
+	    copy_string(&ctrl->opts.subnqn, opts->subnqn) ||
+	    copy_string(&ctrl->opts.hostnqn, opts->hostnqn))
+		return -ENOMEM;
+	if (opts->hostid) {
+		memcpy(ctrl->hostid, opts->hostid, sizeof(ctrl->hostid));
+		ctrl->opts.hostid = ctrl->hostid;
+	}
+	if (!ctrl->opts.queue_size)
+		ctrl->opts.queue_size = DEFAULT_QUEUE_SIZE;
+	if (!ctrl->opts.admin_timeout_ms)
+		ctrl->opts.admin_timeout_ms = DEFAULT_ADMIN_TIMEOUT_MS;
+	if (!ctrl->opts.io_timeout_ms)
+		ctrl->opts.io_timeout_ms = DEFAULT_IO_TIMEOUT_MS;
+	return 0;
+}
+
+static int check_opts(const struct nvmh_ctrl_opts *opts)
+{
+	if (!opts->traddr || !opts->traddr[0])
+		return nvmh_error(-EINVAL, "traddr: an address is missing");
+	if (opts->nr_io_queues > MAX_IO_QUEUES)
+		return nvmh_error(-EINVAL, "nr_io_queues: %u is more than %u", opts->nr_io_queues,
+				  MAX_IO_QUEUES);
+	if (opts->queue_size == 1 || opts->queue_size > MAX_QUEUE_ENTRIES)
+		return nvmh_error(-EINVAL, "queue_size: %u is not within 2..%u", opts->queue_size,
+				  MAX_QUEUE_ENTRIES);
+	return 0;
+}
+
+static int open_events(struct nvmh_ctrl *ctrl)
+{
+	int ret;
+
+	ctrl->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	ctrl->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ctrl->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (ctrl->epoll_fd < 0 || ctrl->event_fd < 0 || ctrl->timer_fd < 0)
+		return nvmh_error(-errno, "%s: no descriptor: %m (raise LimitNOFILE= or ulimit -n)",
+				  ctrl->name);
+	ret = watch(ctrl, ctrl->event_fd);
+	return ret ? ret : watch(ctrl, ctrl->timer_fd);
+}
+
+static int init_queues(struct nvmh_ctrl *ctrl)
+{
+	uint16_t i;
+	int ret;
+
+	ctrl->ioq =
+		calloc(ctrl->opts.nr_io_queues ? ctrl->opts.nr_io_queues : 1u, sizeof(*ctrl->ioq));
+	if (!ctrl->ioq)
+		return -ENOMEM;
+	for (i = 0; i < ctrl->opts.nr_io_queues; i++)
+		ctrl->ioq[i].event_fd = -1;
+	ret = nvmh_queue_init(&ctrl->adminq, ctrl, 0);
+	if (!ret)
+		ret = watch(ctrl, ctrl->adminq.event_fd);
+	for (i = 0; !ret && i < ctrl->opts.nr_io_queues; i++)
+		ret = nvmh_queue_init(&ctrl->ioq[i], ctrl, i + 1);
+	if (ret)
+		nvmh_error(ret,
+			   "%s: no descriptor for its queues (raise LimitNOFILE= or ulimit -n)",
+			   ctrl->name);
+	return ret;
+}
+
+int nvmh_ctrl_open_with(const struct nvmh_ctrl_opts *opts, const struct nvmh_transport_ops *ops,
+			struct nvmh_ctrl **ctrlp)
+{
+	struct nvmh_ctrl *ctrl;
+	int ret;
+
+	ret = check_opts(opts);
+	if (ret)
+		return ret;
+	ctrl = calloc(1, sizeof(*ctrl));
+	if (!ctrl)
+		return nvmh_error(-ENOMEM, "out of memory");
+	ctrl->ops = ops;
+	ctrl->epoll_fd = ctrl->event_fd = ctrl->timer_fd = ctrl->adminq.event_fd = -1;
+	ctrl->ready_timeout_ms = DEFAULT_READY_TIMEOUT_MS;
+	ctrl->max_xfer = FIRST_MAX_XFER;
+	snprintf(ctrl->name, sizeof(ctrl->name), "%s %s", ops->name, opts->traddr);
+	nvmh_error(0, "%s: out of memory", ctrl->name);
+	ret = copy_opts(ctrl, opts);
+	if (!ret)
+		ret = open_events(ctrl);
+	if (!ret)
+		ret = init_queues(ctrl);
+	if (!ret)
+		ret = ops->open(ctrl);
+	if (ret)
+		goto fail;
+	if (!ctrl->sync_buf) {
+		ctrl->sync_buf = ctrl->sync_buf_owned = malloc(NVME_IDENTIFY_DATA_SIZE);
+		ret = -ENOMEM;
+		if (!ctrl->sync_buf)
+			goto fail;
+	}
+	nvmh_ctrl_start(ctrl);
+	nvmh_ctrl_kick(ctrl);
+	*ctrlp = ctrl;
+	return 0;
+fail:
+	ctrl_free(ctrl);
+	return ret;
+}
+
+int nvmh_ctrl_open(const struct nvmh_ctrl_opts *opts, struct nvmh_ctrl **ctrlp)
+{
+	if (opts->trtype && !strcmp(opts->trtype, "pcie"))
+		return nvmh_ctrl_open_with(opts, &nvmh_pcie_ops, ctrlp);
+	if (opts->trtype && !strcmp(opts->trtype, "tcp"))
+		return nvmh_ctrl_open_with(opts, &nvmh_tcp_ops, ctrlp);
+	return nvmh_error(-EINVAL, "trtype: \"%s\" is neither \"pcie\" nor \"tcp\"",
+			  opts->trtype ? opts->trtype : "");
+}
+
+int nvmh_ctrl_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len)
+{
+	return ctrl->ops->mem_map ? ctrl->ops->mem_map(ctrl, base, len) : 0;
+}
+
+int nvmh_ctrl_fd(const struct nvmh_ctrl *ctrl)
+{
+	return ctrl->epoll_fd;
+}

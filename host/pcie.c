@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The PCIe transport: registers in BAR 0, the admin queue, and how a device is made quiet before memory is taken back.
+ * The controller's thread.
+ * Entry points: nvmh_pcie_ops.
+ * NVMe over PCIe Transport Specification; NVM Express Base Specification 2.x, "Controller Properties",
+ * "Memory-based Controller Initialization (PCIe)", "Memory-based Controller Shutdown (PCIe)".
+ */
+#include "host/pcie.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "host/mmio.h"
+#include "host/pci.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+enum {
+	TRIES = 3,
+	DELETE_MS = 5000,
+	SHUTDOWN_MS = 5000,	 /* where the drive does not tell RTD3E */
+	SHUTDOWN_MAX_MS = 60000, /* of what it tells */
+	BUF_BYTES = 4096,
+};
+
+/* ---- memory ---- */
+
+int nvmh_pcie_alloc(struct pcie *pcie, size_t len, struct pcie_mem *mem)
+{
+	size_t size = round_up_to(len, (size_t)NVMH_PCIE_PAGE_MAX);
+	char *start;
+	char *base;
+	int ret;
+
+	/* shared, so that a fork does not turn our pages into copies that the device does not know */
+	start = mmap(NULL, size + NVMH_PCIE_PAGE_MAX, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (start == MAP_FAILED)
+		return nvmh_error(-ENOMEM, "no memory for queues (%zu KiB)", size >> 10);
+	base = (char *)round_up_to((uintptr_t)start, (uintptr_t)NVMH_PCIE_PAGE_MAX);
+	if (base != start)
+		munmap(start, (size_t)(base - start));
+	if (base + size != start + size + NVMH_PCIE_PAGE_MAX)
+		munmap(base + size, (size_t)(start + NVMH_PCIE_PAGE_MAX - base));
+	ret = nvmh_vfio_map(pcie->vfio, base, size);
+	if (ret) {
+		munmap(base, size);
+		return ret;
+	}
+	mem->base = base;
+	mem->len = size;
+	return 0;
+}
+
+void nvmh_pcie_free_mem(struct pcie_mem *mem)
+{
+	if (mem->base)
+		munmap(mem->base, mem->len);
+	mem->base = NULL;
+}
+
+static int pcie_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len)
+{
+	struct pcie *pcie = ctrl->tr;
+
+	return nvmh_vfio_map(pcie->vfio, base, len);
+}
+
+/* ---- registers ---- */
+
+/* A device that is gone, or whose link is, reads as all ones: no register that we read can be that. */
+static int reg_read(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val)
+{
+	struct pcie *pcie = ctrl->tr;
+	uint32_t v;
+
+	if (pcie->cut_off)
+		return nvmh_error(-ENODEV, "it could not be stopped and was cut off from memory");
+	if (pcie->wanted_back)
+		return nvmh_error(-ENODEV, "the kernel removes the device");
+	v = mmio_read32(pcie->bar + off);
+	if (v == UINT32_MAX)
+		return nvmh_error(-ENODEV,
+				  "the device does not answer (register %02Xh reads all ones): "
+				  "removed, or its link is down",
+				  off);
+	*val = v;
+	return 0;
+}
+
+static int pcie_reg_read32(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val)
+{
+	return reg_read(ctrl, off, val);
+}
+
+static int pcie_reg_read64(struct nvmh_ctrl *ctrl, uint32_t off, uint64_t *val)
+{
+	uint32_t lo = 0;
+	uint32_t hi = 0;
+	int ret;
+
+	/* halves: not every controller takes 8 bytes at once */
+	ret = reg_read(ctrl, off, &lo);
+	if (!ret)
+		ret = reg_read(ctrl, off + 4, &hi);
+	if (!ret)
+		*val = (uint64_t)hi << 32 | lo;
+	return ret;
+}
+
+static int pcie_reg_write32(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t val)
+{
+	struct pcie *pcie = ctrl->tr;
+
+	mmio_write32(pcie->bar + off, val);
+	return 0;
+}
+
+static void reg_write64(struct nvmh_ctrl *ctrl, uint32_t off, uint64_t val)
+{
+	pcie_reg_write32(ctrl, off, (uint32_t)val);
+	pcie_reg_write32(ctrl, off + 4, (uint32_t)(val >> 32));
+}
+
+/* ---- bring-up ---- */
+
+static int pcie_connect_adminq(struct nvmh_ctrl *ctrl)
+{
+	struct pcie *pcie = ctrl->tr;
+	struct pcie_queue *pq;
+	uint32_t entries;
+	int ret;
+
+	pcie->page_size = 4096u << NVME_CAP_MPSMIN(ctrl->cap);
+	pcie->db_stride = 4u << NVME_CAP_DSTRD(ctrl->cap);
+	ret = nvmh_pcie_queue_setup(&ctrl->adminq, ADMIN_QUEUE_ENTRIES);
+	if (ret)
+		return ret;
+	pq = ctrl->adminq.tr;
+	entries = ctrl->adminq.size - 1u;
+	pcie_reg_write32(ctrl, NVME_REG_AQA, entries << 16 | entries);
+	reg_write64(ctrl, NVME_REG_ASQ, pq->sq_iova);
+	reg_write64(ctrl, NVME_REG_ACQ, pq->cq_iova);
+	return 0;
+}
+
+/* From here on CSTS tells whether the controller is well. */
+static int step_watch(struct nvmh_ctrl *ctrl)
+{
+	struct pcie *pcie = ctrl->tr;
+
+	pcie->watch = true;
+	return 0;
+}
+
+static bool readable(int fd)
+{
+	uint64_t count;
+
+	return fd >= 0 && read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static int pcie_process(struct nvmh_ctrl *ctrl)
+{
+	struct pcie *pcie = ctrl->tr;
+	uint32_t csts;
+
+	if (readable(nvmh_vfio_req_fd(pcie->vfio)) && !pcie->wanted_back) {
+		pcie->wanted_back = true;
+		nvmh_ctrl_lost(ctrl, "the kernel removes the device");
+		return 1;
+	}
+	if (readable(nvmh_vfio_err_fd(pcie->vfio))) {
+		nvmh_ctrl_lost(ctrl, "the PCI bus reported an error of the device");
+		return 1;
+	}
+	if (!pcie->watch)
+		return 0;
+	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
+		pcie->watch = false;
+		nvmh_ctrl_lost(ctrl, "%s", nvmh_strerror());
+	} else if (NVME_CSTS_CFS(csts)) {
+		pcie->watch = false;
+		nvmh_ctrl_lost(ctrl, "the controller reports a fatal error (CSTS.CFS)");
+	}
+	return 0;
+}
+
+/* ---- making it quiet ---- */
+
+static void quiet_stage(struct pcie *pcie, enum pcie_quiet stage, uint32_t ms)
+{
+	pcie->quiet = (uint8_t)stage;
+	pcie->quiet_deadline_ns = clock_now_ns() + ms * NS_PER_MS;
+}
+
+static bool quiet_late(const struct pcie *pcie)
+{
+	return clock_now_ns() >= pcie->quiet_deadline_ns;
+}
+
+static uint32_t shutdown_ms(const struct nvmh_ctrl *ctrl)
+{
+	uint32_t us = le32toh(ctrl->id.rtd3e);
+
+	return us ? min_of(us / 1000 + 1, (uint32_t)SHUTDOWN_MAX_MS) : SHUTDOWN_MS;
+}
+
+static void quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
+{
+	pcie->watch = false;
+	if (reg_read(ctrl, NVME_REG_CC, &ctrl->cc)) {
+		quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+	} else if (!NVME_CC_EN(ctrl->cc)) {
+		quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
+	} else if (shutdown) {
+		pcie->quiet_index = 0;
+		quiet_stage(pcie, PCIE_QUIET_DELETE, DELETE_MS);
+	} else {
+		quiet_stage(pcie, PCIE_QUIET_DISABLE, 0);
+	}
+}
+
+/* Submission queue, then completion queue, one after the other. What the device answers does not matter: a reset follows. */
+static int delete_queues(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	struct nvme_sqe sqe = { 0 };
+	int ret;
+
+	for (; pcie->quiet_index < 2u * ctrl->nr_ioq; pcie->quiet_index++) {
+		sqe.opcode = pcie->quiet_index % 2 ? nvme_admin_delete_cq : nvme_admin_delete_sq;
+		sqe.cdw10 = le32_make(pcie->quiet_index / 2 + 1);
+		ret = nvmh_step_cmd(ctrl, &sqe, NVMH_NO_DATA, NULL, 0);
+		if (ret == -EAGAIN && !quiet_late(pcie))
+			return ret;
+		if (ret)
+			break;
+	}
+	pcie_reg_write32(ctrl, NVME_REG_CC,
+			 (ctrl->cc & ~(uint32_t)(NVME_CC_SHN_MASK << NVME_CC_SHN_SHIFT)) |
+				 NVME_CC_SHN_NORMAL << NVME_CC_SHN_SHIFT);
+	quiet_stage(pcie, PCIE_QUIET_NOTIFY, shutdown_ms(ctrl));
+	return 0;
+}
+
+static int wait_shutdown(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	uint32_t csts;
+
+	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
+		quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+		return 0;
+	}
+	if (NVME_CSTS_SHST(csts) != NVME_CSTS_SHST_CMPLT && !quiet_late(pcie))
+		return -EAGAIN;
+	if (NVME_CSTS_SHST(csts) != NVME_CSTS_SHST_CMPLT)
+		log_warn("drive did not finish its shutdown name=\"%s\" waited_ms=%u", ctrl->name,
+			 shutdown_ms(ctrl));
+	quiet_stage(pcie, PCIE_QUIET_DISABLE, 0);
+	return 0;
+}
+
+static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	uint32_t csts;
+
+	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
+		quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+		return 0;
+	}
+	if (!NVME_CSTS_RDY(csts)) {
+		pcie->quiet = PCIE_QUIET_START;
+		return 0;
+	}
+	if (!quiet_late(pcie))
+		return -EAGAIN;
+	log_warn("drive does not stop, resetting the PCI function name=\"%s\" waited_ms=%u",
+		 ctrl->name, ctrl->ready_timeout_ms);
+	quiet_stage(pcie, PCIE_QUIET_RESET, 0);
+	return 0;
+}
+
+static int set_vectors(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	int fds[MAX_IO_QUEUES + 1];
+	uint16_t i;
+
+	pcie->nr_vectors = min_of(nvmh_vfio_nr_vectors(pcie->vfio), ctrl->opts.nr_io_queues + 1u);
+	fds[0] = ctrl->adminq.event_fd;
+	for (i = 1; i < pcie->nr_vectors; i++)
+		fds[i] = ctrl->ioq[i - 1].event_fd;
+	return nvmh_vfio_set_vectors(pcie->vfio, fds, pcie->nr_vectors);
+}
+
+static void reset_function(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	uint32_t csts;
+	int ret;
+
+	ret = nvmh_vfio_reset(pcie->vfio);
+	if (!ret)
+		ret = set_vectors(ctrl, pcie);
+	if (!ret)
+		ret = reg_read(ctrl, NVME_REG_CSTS, &csts);
+	if (!ret && !NVME_CSTS_RDY(csts)) {
+		pcie->quiet = PCIE_QUIET_START;
+		return;
+	}
+	log_err("PCI reset did not help name=\"%s\" errno=%s", ctrl->name,
+		ret ? strerrorname_np(-ret) : "none");
+	quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+}
+
+static void cut_off(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	log_err("drive cut off from memory, it cannot be stopped name=\"%s\"", ctrl->name);
+	nvmh_vfio_cut_off(pcie->vfio);
+	pcie->cut_off = true;
+	pcie->quiet = PCIE_QUIET_START;
+}
+
+/* A ladder: the device says that it stopped, or is reset, or cannot reach memory any more. It always ends in 0. */
+static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
+{
+	struct pcie *pcie = ctrl->tr;
+	int ret = 0;
+
+	if (pcie->cut_off)
+		return 0;
+	do {
+		switch (pcie->quiet) {
+		case PCIE_QUIET_START:
+			quiet_start(ctrl, pcie, shutdown);
+			break;
+		case PCIE_QUIET_DELETE:
+			ret = delete_queues(ctrl, pcie);
+			break;
+		case PCIE_QUIET_NOTIFY:
+			ret = wait_shutdown(ctrl, pcie);
+			break;
+		case PCIE_QUIET_DISABLE:
+			pcie_reg_write32(ctrl, NVME_REG_CC, ctrl->cc & ~(uint32_t)NVME_CC_EN_MASK);
+			quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
+			break;
+		case PCIE_QUIET_IDLE:
+			ret = wait_idle(ctrl, pcie);
+			break;
+		case PCIE_QUIET_RESET:
+			reset_function(ctrl, pcie);
+			break;
+		case PCIE_QUIET_CUT_OFF:
+			cut_off(ctrl, pcie);
+			break;
+		}
+	} while (!ret && pcie->quiet != PCIE_QUIET_START);
+	return ret;
+}
+
+/* ---- open and free ---- */
+
+static int watch_fd(struct nvmh_ctrl *ctrl, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	return fd >= 0 && epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int pcie_open(struct nvmh_ctrl *ctrl)
+{
+	struct pcie *pcie = calloc(1, sizeof(*pcie));
+	char bdf[16];
+	int ret;
+
+	ctrl->tr = pcie;
+	if (!pcie)
+		return nvmh_error(-ENOMEM, "out of memory");
+	ret = nvmh_pci_parse(ctrl->opts.traddr, bdf);
+	if (ret)
+		return ret;
+	snprintf(ctrl->name, sizeof(ctrl->name), "pcie %s", bdf);
+	ret = nvmh_vfio_open(bdf, &pcie->vfio);
+	if (ret)
+		return ret;
+	pcie->dma = nvmh_vfio_dma(pcie->vfio);
+	pcie->bar = nvmh_vfio_bar(pcie->vfio, &pcie->bar_len);
+	ret = set_vectors(ctrl, pcie);
+	if (!ret)
+		ret = watch_fd(ctrl, nvmh_vfio_err_fd(pcie->vfio));
+	if (!ret)
+		ret = watch_fd(ctrl, nvmh_vfio_req_fd(pcie->vfio));
+	if (!ret)
+		ret = nvmh_pcie_alloc(pcie, 2 * BUF_BYTES, &pcie->buf);
+	if (ret)
+		return ret;
+	ctrl->step_buf = pcie->buf.base;
+	ctrl->sync_buf = (char *)pcie->buf.base + BUF_BYTES;
+	return 0;
+}
+
+static void pcie_free(struct nvmh_ctrl *ctrl)
+{
+	struct pcie *pcie = ctrl->tr;
+	uint16_t i;
+
+	if (!pcie)
+		return;
+	/* the device first: only then nothing of ours is in its reach */
+	nvmh_vfio_close(pcie->vfio);
+	nvmh_pcie_queue_done(&ctrl->adminq);
+	for (i = 0; ctrl->ioq && i < ctrl->opts.nr_io_queues; i++)
+		nvmh_pcie_queue_done(&ctrl->ioq[i]);
+	nvmh_pcie_free_mem(&pcie->buf);
+	free(pcie);
+	ctrl->tr = NULL;
+}
+
+/* The order of the specification. Times: 0 is CAP.TO. */
+static const struct nvmh_step steps[] = {
+	{ "read capabilities", nvmh_step_read_cap, 5000 },
+	{ "disable", nvmh_step_disable, 0 },
+	{ "wait until idle", nvmh_step_wait_not_ready, 0 },
+	{ "admin queue", nvmh_step_connect_adminq, 5000 },
+	{ "enable", nvmh_step_enable, 5000 },
+	{ "wait until ready", nvmh_step_wait_ready, 0 },
+	{ "watch", step_watch, 5000 },
+	{ "identify", nvmh_step_identify, 60000 },
+	{ "number of queues", nvmh_step_nr_queues, 60000 },
+	{ "I/O queues", nvmh_step_io_queues, 60000 },
+	{ "asynchronous events", nvmh_step_async_events, 60000 },
+	{ "namespaces", nvmh_step_scan, 300000 },
+	{ NULL, NULL, 0 },
+};
+
+const struct nvmh_transport_ops nvmh_pcie_ops = {
+	.name = "pcie",
+	.tries = TRIES,
+	.steps = steps,
+	.open = pcie_open,
+	.reg_read32 = pcie_reg_read32,
+	.reg_read64 = pcie_reg_read64,
+	.reg_write32 = pcie_reg_write32,
+	.connect_adminq = pcie_connect_adminq,
+	.queue_create = nvmh_pcie_queue_create,
+	.quiesce = pcie_quiesce,
+	.queue_free = nvmh_pcie_queue_free,
+	.free = pcie_free,
+	.mem_map = pcie_mem_map,
+	.process = pcie_process,
+	.queue_submit = nvmh_pcie_queue_submit,
+	.queue_commit = nvmh_pcie_queue_commit,
+	.queue_poll = nvmh_pcie_queue_poll,
+	.queue_arm = nvmh_pcie_queue_arm,
+	.queue_fd = nvmh_pcie_queue_fd,
+};

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Queues, as far as both transports share them: tags and generations, completion exactly once, deadlines,
+ * and the owner's part of a reset. Runs in the thread that owns the queue, but for nvmh_queue_kick().
+ * Entry points: nvmh_queue_submit(), nvmh_queue_commit(), nvmh_queue_poll(), nvmh_queue_arm().
+ * NVM Express Base Specification 2.x, "Command Identifier", "Command Submission and Completion Mechanism".
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "host/ctrl.h"
+
+enum {
+	TAG_MASK = (1 << NVMH_CID_TAG_BITS) - 1,
+	GEN_MASK = (1 << (16 - NVMH_CID_TAG_BITS)) - 1,
+	MAX_TIMEOUT_MS = 600000,
+};
+
+static_assert(MAX_QUEUE_ENTRIES <= 1 << NVMH_CID_TAG_BITS, "a tag fits its part of the command id");
+
+int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid)
+{
+	memset(q, 0, sizeof(*q));
+	q->ctrl = ctrl;
+	q->ops = ctrl->ops;
+	q->qid = qid;
+	q->free_head = NVMH_NO_TAG;
+	q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return q->event_fd < 0 ? -errno : 0;
+}
+
+int nvmh_queue_resize(struct nvmh_queue *q, uint16_t size)
+{
+	struct nvmh_tag *tags;
+	uint16_t i;
+
+	assert(atomic_load(&q->state) == NVMH_Q_DOWN || !q->qid);
+	assert(!atomic_load(&q->outstanding));
+	assert(size >= 2 && size <= MAX_QUEUE_ENTRIES);
+	if (size == q->size)
+		return 0;
+	tags = calloc(size - 1u, sizeof(*tags));
+	if (!tags)
+		return -ENOMEM;
+	/* generations go on, so that what is left over from before still does not match */
+	for (i = 0; i < size - 1; i++) {
+		tags[i].gen = i < q->nr_tags ? q->tags[i].gen : 0;
+		tags[i].next_free = i + 1 < size - 1 ? i + 1 : NVMH_NO_TAG;
+	}
+	free(q->tags);
+	q->tags = tags;
+	q->size = size;
+	q->nr_tags = size - 1;
+	q->free_head = 0;
+	return 0;
+}
+
+void nvmh_queue_done(struct nvmh_queue *q)
+{
+	if (!q->ctrl)
+		return;
+	if (q->event_fd >= 0)
+		close(q->event_fd);
+	q->event_fd = -1;
+	free(q->tags);
+	q->tags = NULL;
+	q->ctrl = NULL;
+}
+
+int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	uint16_t index = q->free_head;
+	struct nvmh_tag *tag;
+
+	assert(req->state != NVMH_REQ_BUSY);
+	if (index == NVMH_NO_TAG)
+		return -EAGAIN;
+	tag = &q->tags[index];
+	q->free_head = tag->next_free;
+	tag->req = req;
+	tag->gen = (tag->gen + 1) & GEN_MASK;
+	req->tag = index;
+	req->state = NVMH_REQ_BUSY;
+	req->deadline_ns = 0; /* the first look at deadlines sets it: no clock is read here */
+	req->sqe.cid = (uint16_t)(index | tag->gen << NVMH_CID_TAG_BITS);
+	atomic_store_explicit(&q->outstanding,
+			      atomic_load_explicit(&q->outstanding, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	return 0;
+}
+
+static void free_tag(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	struct nvmh_tag *tag = &q->tags[req->tag];
+
+	assert(req->state == NVMH_REQ_BUSY && tag->req == req);
+	tag->req = NULL;
+	tag->next_free = q->free_head;
+	q->free_head = req->tag;
+	atomic_store_explicit(&q->outstanding,
+			      atomic_load_explicit(&q->outstanding, memory_order_relaxed) - 1,
+			      memory_order_relaxed);
+}
+
+void nvmh_queue_cancel_req(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	free_tag(q, req);
+	req->state = NVMH_REQ_IDLE;
+}
+
+struct nvmh_req *nvmh_queue_find(struct nvmh_queue *q, uint16_t cid)
+{
+	uint16_t index = cid & TAG_MASK;
+	struct nvmh_tag *tag;
+
+	if (index < q->nr_tags) {
+		tag = &q->tags[index];
+		if (tag->req && tag->gen == cid >> NVMH_CID_TAG_BITS)
+			return tag->req;
+	}
+	q->bad_completions++;
+	return NULL;
+}
+
+/* Everything about @req is settled before ->done runs: it may free the request or submit it again. */
+static void finish(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	free_tag(q, req);
+	req->state = NVMH_REQ_IDLE;
+	req->done(req);
+}
+
+void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struct nvme_cqe *cqe)
+{
+	req->cqe = *cqe;
+	req->status = cqe_status(cqe);
+	finish(q, req);
+}
+
+void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status)
+{
+	struct nvmh_req *req;
+	uint16_t i;
+
+	for (i = 0; i < q->nr_tags; i++) {
+		req = q->tags[i].req;
+		if (!req)
+			continue;
+		memset(&req->cqe, 0, sizeof(req->cqe));
+		req->status = status;
+		finish(q, req);
+	}
+}
+
+void nvmh_queue_kick(struct nvmh_queue *q)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: the counter is full, so the descriptor is readable already */
+	if (q->event_fd >= 0 && write(q->event_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void nvmh_queue_flush(struct nvmh_queue *q)
+{
+	uint8_t state = NVMH_Q_FLUSH;
+	struct nvmh_ctrl *ctrl = q->ctrl;
+
+	if (!atomic_compare_exchange_strong(&q->state, &state, NVMH_Q_FLUSHING))
+		return;
+	nvmh_queue_abort_all(q, ST_HOST_ABORTED);
+	/* from here on the queue is the controller's thread's */
+	atomic_store(&q->state, NVMH_Q_DOWN);
+	nvmh_ctrl_kick(ctrl);
+}
+
+static void timed_out(struct nvmh_queue *q, const struct nvmh_req *req, uint32_t timeout_ms)
+{
+	nvmh_ctrl_lost(q->ctrl, "queue %u: command %02Xh was not answered in %u ms", q->qid,
+		       req->sqe.opcode, timeout_ms);
+}
+
+void nvmh_queue_check(struct nvmh_queue *q)
+{
+	uint32_t usual_ms = q->qid ? q->ctrl->opts.io_timeout_ms : q->ctrl->opts.admin_timeout_ms;
+	uint64_t now = clock_now_ns();
+	struct nvmh_req *req;
+	uint32_t timeout_ms;
+	uint16_t i;
+
+	for (i = 0; i < q->nr_tags; i++) {
+		req = q->tags[i].req;
+		if (!req || req->timeout_ms == NVMH_NO_TIMEOUT)
+			continue;
+		timeout_ms = req->timeout_ms ? req->timeout_ms : usual_ms;
+		if (!req->deadline_ns) {
+			req->deadline_ns = now + timeout_ms * UINT64_C(1000000);
+		} else if (now > req->deadline_ns) {
+			timed_out(q, req, timeout_ms);
+			return;
+		}
+	}
+}
+
+/*
+ * The calling thread owns the queue. The store comes before the caller's load of the state, and the controller's
+ * thread stores the state before it loads the owner (all sequentially consistent), so one of them sees the other.
+ */
+static void touch(struct nvmh_queue *q)
+{
+	uintptr_t self = nvmh_thread_token();
+
+	if (unlikely(atomic_load_explicit(&q->owner, memory_order_relaxed) != self))
+		atomic_store(&q->owner, self);
+}
+
+int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	int ret;
+
+	if ((req->dir == NVMH_NO_DATA) != !req->len || req->len > q->ctrl->max_xfer || !req->done)
+		return -EINVAL;
+	if (req->timeout_ms > MAX_TIMEOUT_MS && req->timeout_ms != NVMH_NO_TIMEOUT)
+		return -EINVAL;
+	ret = nvmh_queue_start_req(q, req);
+	if (ret)
+		return ret;
+	ret = q->ops->queue_submit(q, req);
+	if (ret)
+		nvmh_queue_cancel_req(q, req);
+	return ret;
+}
+
+int nvmh_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	touch(q);
+	if (atomic_load(&q->state) != NVMH_Q_LIVE)
+		return -ENOTCONN;
+	return nvmh_queue_send(q, req);
+}
+
+void nvmh_queue_commit(struct nvmh_queue *q)
+{
+	if (atomic_load(&q->state) == NVMH_Q_LIVE)
+		q->ops->queue_commit(q);
+}
+
+int nvmh_queue_poll(struct nvmh_queue *q)
+{
+	uint8_t state;
+	int n = 0;
+
+	touch(q);
+	state = atomic_load(&q->state);
+	if (q->polling)
+		return 0;
+	if (unlikely(state != NVMH_Q_LIVE && state != NVMH_Q_STOPPED)) {
+		if (state == NVMH_Q_FLUSH) {
+			n = atomic_load_explicit(&q->outstanding, memory_order_relaxed);
+			nvmh_queue_flush(q);
+		}
+		return n;
+	}
+	q->polling = true;
+	n = q->ops->queue_poll(q);
+	if (unlikely(atomic_load_explicit(&q->check, memory_order_relaxed))) {
+		atomic_store(&q->check, false);
+		nvmh_queue_check(q);
+	}
+	q->polling = false;
+	return n;
+}
+
+int nvmh_queue_fd(struct nvmh_queue *q)
+{
+	return q->ops->queue_fd(q);
+}
+
+int nvmh_queue_arm(struct nvmh_queue *q)
+{
+	uint64_t count;
+	uint8_t state;
+
+	touch(q);
+	/* Emptied first, then looked: what comes in between makes the descriptor readable again. */
+	if (read(q->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return 1;
+	state = atomic_load(&q->state);
+	if (state == NVMH_Q_FLUSH || atomic_load(&q->check))
+		return 1;
+	if (state == NVMH_Q_LIVE || state == NVMH_Q_STOPPED)
+		return q->ops->queue_arm(q);
+	return 0;
+}
+
+void nvmh_queue_release(struct nvmh_queue *q)
+{
+	nvmh_queue_poll(q);
+	assert(!atomic_load(&q->outstanding));
+	atomic_store(&q->owner, 0);
+	nvmh_ctrl_kick(q->ctrl); /* a reset may be waiting for this queue */
+}
+
+uint16_t nvmh_queue_room(const struct nvmh_queue *q)
+{
+	if (atomic_load(&q->state) != NVMH_Q_LIVE)
+		return 0;
+	return q->nr_tags - atomic_load_explicit(&q->outstanding, memory_order_relaxed);
+}
+
+bool nvmh_queue_live(const struct nvmh_queue *q)
+{
+	return atomic_load(&q->state) == NVMH_Q_LIVE;
+}

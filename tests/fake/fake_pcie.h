@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A PCIe NVMe controller made of memory, behind nvmh_vfio_*() (tests/fake/fake_vfio.c takes the place of host/vfio.c at link
+ * time): the driver's own pcie.c and pcie_queue.c run against it. It obeys the specification unless told otherwise.
+ *
+ * It does something when fake_pcie_step() is called, by the test or by a thread of its own (fake_pcie_run()).
+ * What the driver gives it are addresses of its own (IOVAs); memory outside of what was mapped is a fault, counted.
+ */
+#ifndef TESTS_FAKE_PCIE_H
+#define TESTS_FAKE_PCIE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/nvme.h"
+#include "host/dma.h"
+
+enum {
+	FAKE_PCIE_BAR_BYTES = 0x3000,
+	FAKE_PCIE_QUEUES = 65, /* admin and I/O */
+	FAKE_PCIE_NS = 8,
+	FAKE_PCIE_HELD = 1024,
+	FAKE_PCIE_VECTORS = 65,
+};
+
+struct fake_pcie_ns {
+	uint32_t nsid; /* 0: none */
+	uint64_t nsze;
+	uint32_t lba_size;
+	uint8_t *data;
+	struct nvme_id_ns id; /* may be tampered with */
+	uint8_t desc[4096];   /* descriptors */
+};
+
+struct fake_pcie_sq {
+	bool there;
+	uint64_t base;
+	uint16_t size;
+	uint16_t head;
+	uint16_t cqid;
+};
+
+struct fake_pcie_cq {
+	bool there;
+	uint64_t base;
+	uint16_t size;
+	uint16_t tail;
+	uint8_t phase;
+	uint16_t vector;
+	bool ien;
+};
+
+struct fake_pcie_held {
+	uint16_t qid;
+	struct nvme_sqe sqe;
+};
+
+struct fake_pcie {
+	uint8_t *bar;
+	/* what it is; set before the controller is opened */
+	uint64_t cap;
+	uint32_t vs;
+	uint32_t crto;
+	struct nvme_id_ctrl id;
+	struct fake_pcie_ns ns[FAKE_PCIE_NS];
+	uint16_t max_queues; /* I/O queues granted */
+	uint32_t nr_vectors;
+	/* how it behaves; may change at any time */
+	uint32_t ready_delay; /* steps until RDY follows EN */
+	atomic_bool never_ready;
+	atomic_bool never_idle; /* RDY stays when EN goes */
+	atomic_bool fatal;	/* CSTS.CFS */
+	atomic_bool gone;	/* every register reads as all ones, nothing is done */
+	atomic_bool hold_io;	/* I/O commands are fetched, and answered by fake_pcie_release() */
+	atomic_bool mute_admin; /* admin commands are fetched and forgotten */
+	atomic_bool no_interrupts;
+	bool reset_fails; /* nvmh_vfio_reset() */
+	int err_fd;	  /* the test's, -1: none */
+	int req_fd;
+	bool no_shutdown; /* CSTS.SHST stays */
+	uint16_t (*on_admin)(struct fake_pcie *f,
+			     const struct nvme_sqe *sqe); /* a status other than 0 is the answer */
+	void (*on_cqe)(struct fake_pcie *f, uint16_t qid,
+		       struct nvme_cqe *cqe); /* last look before it is posted */
+	void (*on_data)(struct fake_pcie *f, const struct nvme_sqe *sqe,
+			void *page); /* Identify data before it goes out */
+	/* what it saw */
+	atomic_uint commands; /* fetched */
+	atomic_uint faults;   /* addresses that were not mapped, PRPs against the rules */
+	atomic_uint enables;
+	atomic_uint resets; /* nvmh_vfio_reset() */
+	atomic_uint shutdowns;
+	atomic_uint deletes; /* Delete I/O Submission or Completion Queue */
+	atomic_bool cut_off; /* nvmh_vfio_cut_off() */
+	struct nvme_sqe last_admin;
+	/* inside */
+	pthread_mutex_t lock;
+	pthread_t thread;
+	atomic_bool running;
+	struct nvmh_dma dma;
+	int fds[FAKE_PCIE_VECTORS];
+	uint32_t nr_fds;
+	bool open;
+	bool enabled;
+	bool shut;
+	uint32_t countdown;
+	struct fake_pcie_sq sq[FAKE_PCIE_QUEUES];
+	struct fake_pcie_cq cq[FAKE_PCIE_QUEUES];
+	struct fake_pcie_held held[FAKE_PCIE_HELD];
+	uint32_t nr_held;
+	struct nvme_sqe aer;
+	bool aer_posted;
+	uint32_t event; /* dword 0 of an event to report, 0: none */
+};
+
+/* fake_pcie_create() - a drive with 64 I/O queues, VS 1.4, MDTS 7, no namespaces. Attached to "0000:01:00.0". */
+struct fake_pcie *fake_pcie_create(void);
+void fake_pcie_free(struct fake_pcie *f);
+struct fake_pcie_ns *fake_pcie_add_ns(struct fake_pcie *f, uint32_t nsid, uint8_t lbads,
+				      uint64_t nsze);
+
+void fake_pcie_step(struct fake_pcie *f);
+void fake_pcie_run(struct fake_pcie *f); /* steps in a thread until fake_pcie_stop() */
+void fake_pcie_stop(struct fake_pcie *f);
+
+/* fake_pcie_release() - answers up to @nr held I/O commands, the newest first if @reverse. Return: how many. */
+uint32_t fake_pcie_release(struct fake_pcie *f, uint32_t nr, bool reverse);
+/* fake_pcie_post() - puts a completion into queue @qid, whatever it says */
+void fake_pcie_post(struct fake_pcie *f, uint16_t qid, struct nvme_cqe *cqe);
+void fake_pcie_answer(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe, uint32_t dw0,
+		      uint16_t status);
+void fake_pcie_reset(struct fake_pcie *f); /* of the PCI function */
+void fake_pcie_event(struct fake_pcie *f, uint32_t dw0);
+
+/* tests/fake/fake_pcie_cmd.c */
+void fake_pcie_command(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe);
+/* Our address of [iova, iova + len), or NULL and a fault. */
+void *fake_pcie_dma(struct fake_pcie *f, uint64_t iova, size_t len);
+
+/* tests/fake/fake_vfio.c: which function is which controller. @f NULL: none any more. */
+void fake_vfio_attach(struct fake_pcie *f);
+
+#endif /* TESTS_FAKE_PCIE_H */

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The commands of the controller made of memory, and its own reading of PRPs, which knows nothing of the driver's.
+ * Entry point: fake_pcie_command().
+ * NVM Express Base Specification 2.x, "Admin Command Set", "Physical Region Page Entry and List"; NVM Command Set.
+ */
+#include <stdlib.h>
+
+#include "tests/fake/fake_pcie.h"
+
+enum {
+	PAGE = 4096,
+	MAX_DATA = 2 << 20,
+};
+
+static uint32_t page_size(const struct fake_pcie *f)
+{
+	return PAGE << NVME_CAP_MPSMIN(f->cap);
+}
+
+static bool copy_page(struct fake_pcie *f, uint64_t iova, void *data, size_t len, bool to_host)
+{
+	void *p = fake_pcie_dma(f, iova, len);
+
+	if (!p)
+		return false;
+	memcpy(to_host ? p : data, to_host ? data : p, len);
+	return true;
+}
+
+/* Moves @len bytes between @data and what the command's PRPs describe. */
+static bool move_data(struct fake_pcie *f, const struct nvme_sqe *sqe, void *data, size_t len,
+		      bool to_host)
+{
+	uint64_t page = page_size(f);
+	uint64_t at = le64_get(sqe->dptr.prp.prp1);
+	uint64_t list = le64_get(sqe->dptr.prp.prp2);
+	size_t part = min_of((uint64_t)len, page - at % page);
+	const le64_t *entry;
+
+	if (at % 4 || !copy_page(f, at, data, part, to_host))
+		goto bad;
+	data = (char *)data + part;
+	len -= part;
+	if (!len)
+		return true;
+	if (len <= page) /* PRP 2 is the second page */
+		return list % page == 0 ? copy_page(f, list, data, len, to_host)
+					: (atomic_fetch_add(&f->faults, 1), false);
+	if (list % 8)
+		goto bad;
+	while (len) {
+		entry = fake_pcie_dma(f, list, sizeof(*entry));
+		if (!entry)
+			return false;
+		at = le64_get(*entry);
+		/* the last entry of a page of the list leads to the next page, unless it is the last of all */
+		if (list % page == page - 8 && len > page) {
+			list = at;
+			if (list % 8)
+				goto bad;
+			continue;
+		}
+		part = min_of((uint64_t)len, page);
+		if (at % page || !copy_page(f, at, data, part, to_host))
+			goto bad;
+		data = (char *)data + part;
+		len -= part;
+		list += 8;
+	}
+	return true;
+bad:
+	atomic_fetch_add(&f->faults, 1);
+	return false;
+}
+
+static uint16_t send_page(struct fake_pcie *f, const struct nvme_sqe *sqe, const void *page,
+			  size_t len)
+{
+	uint8_t data[PAGE];
+
+	memcpy(data, page, len);
+	if (f->on_data)
+		f->on_data(f, sqe, data);
+	return move_data(f, sqe, data, len, true) ? 0 : ST_DATA_XFER_ERROR;
+}
+
+static struct fake_pcie_ns *find_ns(struct fake_pcie *f, uint32_t nsid)
+{
+	size_t i;
+
+	for (i = 0; i < FAKE_PCIE_NS; i++) {
+		if (nsid && f->ns[i].nsid == nsid)
+			return &f->ns[i];
+	}
+	return NULL;
+}
+
+static uint16_t identify(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	uint32_t nsid = le32_get(sqe->nsid);
+	struct fake_pcie_ns *ns = find_ns(f, nsid);
+	uint32_t list[1024] = { 0 };
+	size_t n = 0;
+	size_t i;
+
+	switch (le32_get(sqe->cdw10) & 0xff) {
+	case NVME_IDENTIFY_CNS_CTRL:
+		return send_page(f, sqe, &f->id, sizeof(f->id));
+	case NVME_IDENTIFY_CNS_NS_ACTIVE_LIST:
+		for (i = 0; i < FAKE_PCIE_NS; i++) {
+			if (f->ns[i].nsid > nsid)
+				list[n++] = htole32(f->ns[i].nsid);
+		}
+		return send_page(f, sqe, list, sizeof(list));
+	case NVME_IDENTIFY_CNS_NS:
+		if (!nsid || nsid > le32toh(f->id.nn))
+			return ST_INVALID_NS;
+		return send_page(f, sqe, ns ? (void *)&ns->id : list, PAGE);
+	case NVME_IDENTIFY_CNS_NS_DESC_LIST:
+		return ns ? send_page(f, sqe, ns->desc, PAGE) : ST_INVALID_NS;
+	}
+	return ST_INVALID_FIELD;
+}
+
+static uint16_t create_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bool cq)
+{
+	uint32_t cdw10 = le32_get(sqe->cdw10);
+	uint32_t cdw11 = le32_get(sqe->cdw11);
+	uint16_t qid = cdw10 & 0xffff;
+	uint32_t size = (cdw10 >> 16) + 1;
+	uint64_t base = le64_get(sqe->dptr.prp.prp1);
+
+	if (!qid || qid >= FAKE_PCIE_QUEUES || qid > f->max_queues)
+		return ST_INVALID_QID;
+	if (size < 2 || size > NVME_CAP_MQES(f->cap) + 1u)
+		return ST_INVALID_QUEUE_SIZE;
+	if (!(cdw11 & 1) || base % page_size(f) || !fake_pcie_dma(f, base, size * (cq ? 16u : 64u)))
+		return ST_INVALID_FIELD;
+	if (cq) {
+		if (f->cq[qid].there)
+			return ST_INVALID_QID;
+		f->cq[qid] = (struct fake_pcie_cq){
+			.there = true,
+			.base = base,
+			.size = (uint16_t)size,
+			.phase = 1,
+			.vector = (uint16_t)(cdw11 >> 16),
+			.ien = cdw11 & 2,
+		};
+		return 0;
+	}
+	if (f->sq[qid].there || !f->cq[cdw11 >> 16 & 0x3f].there)
+		return ST_INVALID_QID;
+	f->sq[qid] = (struct fake_pcie_sq){
+		.there = true, .base = base, .size = (uint16_t)size, .cqid = (uint16_t)(cdw11 >> 16)
+	};
+	return 0;
+}
+
+static uint16_t delete_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bool cq)
+{
+	uint16_t qid = le32_get(sqe->cdw10) & 0xffff;
+
+	atomic_fetch_add(&f->deletes, 1);
+	if (!qid || qid >= FAKE_PCIE_QUEUES || !(cq ? f->cq[qid].there : f->sq[qid].there))
+		return ST_INVALID_QID;
+	if (cq)
+		f->cq[qid].there = false;
+	else
+		f->sq[qid].there = false;
+	return 0;
+}
+
+static uint16_t get_log(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	uint32_t len = (le32_get(sqe->cdw10) >> 16) * 4 + 4;
+	uint32_t lid = le32_get(sqe->cdw10) & 0xff;
+	uint8_t page[PAGE] = { 0 };
+
+	if (len > PAGE || lid < NVME_LOG_LID_ERROR || lid > NVME_LOG_LID_CHANGED_NS)
+		return ST_INVALID_LOG_PAGE;
+	page[0] = (uint8_t)lid;
+	return send_page(f, sqe, page, len);
+}
+
+static void admin(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	uint32_t wanted = le32_get(sqe->cdw11) & 0xffff;
+	uint16_t status = f->on_admin ? f->on_admin(f, sqe) : 0;
+	uint32_t dw0 = 0;
+
+	if (status) {
+		fake_pcie_answer(f, 0, sqe, 0, status);
+		return;
+	}
+	switch (sqe->opcode) {
+	case nvme_admin_identify:
+		status = identify(f, sqe);
+		break;
+	case nvme_admin_create_cq:
+	case nvme_admin_create_sq:
+		status = create_queue(f, sqe, sqe->opcode == nvme_admin_create_cq);
+		break;
+	case nvme_admin_delete_cq:
+	case nvme_admin_delete_sq:
+		status = delete_queue(f, sqe, sqe->opcode == nvme_admin_delete_cq);
+		break;
+	case nvme_admin_set_features:
+		if ((le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_NUM_QUEUES) {
+			wanted = min_of(wanted, f->max_queues - 1u);
+			dw0 = wanted << 16 | wanted;
+		}
+		break;
+	case nvme_admin_get_log_page:
+		status = get_log(f, sqe);
+		break;
+	case nvme_admin_async_event:
+		f->aer = *sqe;
+		f->aer_posted = true;
+		return;
+	case nvme_admin_keep_alive:
+		break;
+	default:
+		status = ST_INVALID_OPCODE;
+	}
+	fake_pcie_answer(f, 0, sqe, dw0, status);
+}
+
+static uint16_t io(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	struct fake_pcie_ns *ns = find_ns(f, le32_get(sqe->nsid));
+	uint64_t slba = le32_get(sqe->cdw10) | (uint64_t)le32_get(sqe->cdw11) << 32;
+	uint32_t nlb = (le32_get(sqe->cdw12) & 0xffff) + 1;
+
+	if (!ns)
+		return ST_INVALID_NS;
+	if (sqe->opcode == nvme_cmd_flush)
+		return 0;
+	if (sqe->opcode != nvme_cmd_read && sqe->opcode != nvme_cmd_write)
+		return ST_INVALID_OPCODE;
+	if (slba >= ns->nsze || nlb > ns->nsze - slba)
+		return ST_LBA_RANGE;
+	if ((size_t)nlb * ns->lba_size > MAX_DATA)
+		return ST_INVALID_FIELD;
+	return move_data(f, sqe, ns->data + slba * ns->lba_size, (size_t)nlb * ns->lba_size,
+			 sqe->opcode == nvme_cmd_read)
+		       ? 0
+		       : ST_DATA_XFER_ERROR;
+}
+
+void fake_pcie_command(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe)
+{
+	if (qid)
+		fake_pcie_answer(f, qid, sqe, 0, io(f, sqe));
+	else
+		admin(f, sqe);
+}
