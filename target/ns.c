@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Namespaces: opening the backend, the identity that hosts know them by, counting. Life cycle on the main thread, nvmet_ns_submit() and
+ * nvmet_ns_complete() on the core of the request.
+ */
+#include "target/ns.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/uuid.h"
+#include "target/subsys.h"
+
+static const struct nvmet_ns_ops *ns_ops(enum config_device device)
+{
+	switch (device) {
+	case CONFIG_DEVICE_PCI:
+		return &nvmet_ns_pcie_ops;
+	case CONFIG_DEVICE_PATH:
+		return &nvmet_ns_uring_ops;
+	case CONFIG_DEVICE_MEM:
+		return &nvmet_ns_mem_ops;
+	case CONFIG_DEVICE_NULL:
+		return &nvmet_ns_null_ops;
+	default:
+		return NULL;
+	}
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+/*
+ * What the file says wins; then what the device has (the drive's own identifiers); else a UUID that stays the same on this machine for
+ * this subsystem, NSID and device.
+ */
+static int ns_identify(struct nvmet_ns *ns, const struct config_namespace *cfg)
+{
+	char name[MAX_NQN_BYTES + CONFIG_PATH_SIZE + 64];
+
+	if (cfg->has_uuid || cfg->has_nguid || cfg->has_eui64) {
+		ns->has_uuid = cfg->has_uuid;
+		memcpy(ns->uuid, cfg->uuid, sizeof(ns->uuid));
+		memcpy(ns->nguid, cfg->nguid, sizeof(ns->nguid));
+		memcpy(ns->eui64, cfg->eui64, sizeof(ns->eui64));
+	}
+	if (ns->has_uuid || !all_zero(ns->nguid, sizeof(ns->nguid)) || !all_zero(ns->eui64, sizeof(ns->eui64)))
+		return 0;
+	snprintf(name, sizeof(name), "%s %u %s %s %u", ns->subsys->nqn, ns->nsid, config_device_name(cfg->device),
+		 cfg->path ? cfg->path : cfg->bdf, cfg->pci_nsid);
+	ns->has_uuid = true;
+	return uuid_from_name(nvmet.machine_uuid, name, strlen(name), ns->uuid);
+}
+
+static int ns_check(const struct nvmet_ns *ns)
+{
+	if (ns->lba_shift >= 9 && ns->lba_shift <= 16 && ns->nsze && ns->nsze <= (UINT64_MAX >> ns->lba_shift) &&
+	    ns->max_xfer >= 4096 && ns->max_xfer >= 1u << ns->lba_shift)
+		return 0;
+	log_err("namespace has an impossible geometry nsid=%u blocks=%llu block_shift=%u", ns->nsid,
+		(unsigned long long)ns->nsze, ns->lba_shift);
+	return -EINVAL;
+}
+
+int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg, struct nvmet_ns **nsp)
+{
+	struct nvmet_ns *ns = calloc(1, sizeof(*ns));
+	int ret = -ENOMEM;
+
+	if (!ns)
+		return ret;
+	ns->subsys = subsys;
+	ns->nsid = cfg->nsid;
+	ns->read_only = cfg->read_only;
+	ns->anagrpid = cfg->ana_grpid;
+	ns->max_xfer = MAX_XFER_BYTES;
+	ns->stats = aligned_alloc(64, sizeof(*ns->stats) * (size_t)max_of(nvmet.nr_cores, 1));
+	if (!ns->stats)
+		goto fail;
+	memset(ns->stats, 0, sizeof(*ns->stats) * (size_t)max_of(nvmet.nr_cores, 1));
+	ret = -EINVAL;
+	ns->ops = ns_ops(cfg->device);
+	if (!ns->ops)
+		goto fail;
+	atomic_store(&ns->ready, true);
+	ret = ns->ops->open(ns, cfg);
+	if (!ret)
+		ret = ns_check(ns);
+	if (!ret)
+		ret = ns_identify(ns, cfg);
+	if (ret)
+		goto fail;
+	if (ns->phys_shift < ns->lba_shift)
+		ns->phys_shift = ns->lba_shift;
+	*nsp = ns;
+	return 0;
+fail:
+	nvmet_ns_free(ns);
+	return ret;
+}
+
+void nvmet_ns_free(struct nvmet_ns *ns)
+{
+	if (!ns)
+		return;
+	if (ns->ops)
+		ns->ops->close(ns);
+	free(ns->stats);
+	free(ns);
+}
+
+struct attach_call {
+	struct nvmet_ns *ns;
+	struct nvmet_core *core;
+	int ret;
+};
+
+static void attach_on_core(void *arg)
+{
+	struct attach_call *call = arg;
+
+	call->ret = call->ns->ops->attach(call->ns, call->core);
+}
+
+static void detach_on_core(void *arg)
+{
+	struct attach_call *call = arg;
+
+	call->ns->ops->detach(call->ns, call->core);
+}
+
+static void detach_first(struct nvmet_ns *ns, int nr)
+{
+	for (int i = 0; ns->ops->detach && i < nr; i++) {
+		struct attach_call call = { ns, nvmet.cores[i], 0 };
+
+		loop_call(nvmet.cores[i]->loop, detach_on_core, &call);
+	}
+}
+
+int nvmet_ns_attach_cores(struct nvmet_ns *ns)
+{
+	for (int i = 0; ns->ops->attach && i < nvmet.nr_cores; i++) {
+		struct attach_call call = { ns, nvmet.cores[i], 0 };
+
+		loop_call(nvmet.cores[i]->loop, attach_on_core, &call);
+		if (call.ret) {
+			log_err("cannot use namespace %u on core %d: %s", ns->nsid, i, strerror(-call.ret));
+			detach_first(ns, i);
+			return call.ret;
+		}
+	}
+	ns->attached = true;
+	return 0;
+}
+
+void nvmet_ns_detach_cores(struct nvmet_ns *ns)
+{
+	if (ns->attached)
+		detach_first(ns, nvmet.nr_cores);
+	ns->attached = false;
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	/* Only this core writes: no read-modify-write on the bus. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+void nvmet_ns_submit(struct nvmet_req *req)
+{
+	struct nvmet_ns *ns = req->ns;
+	struct nvmet_ns_stats *st = &ns->stats[req->sq->core->index];
+
+	if (unlikely(!atomic_load_explicit(&ns->ready, memory_order_relaxed))) {
+		nvmet_ns_complete(req, ST_NS_NOT_READY | NVMET_CRD1);
+		return;
+	}
+	switch (req->op) {
+	case NVMET_OP_READ:
+		count(&st->read_cmds, 1);
+		count(&st->read_blocks, req->nlb);
+		break;
+	case NVMET_OP_WRITE:
+		count(&st->write_cmds, 1);
+		count(&st->write_blocks, req->nlb);
+		break;
+	default:
+		count(&st->other_cmds, 1);
+	}
+	ns->ops->submit(req);
+}
+
+void nvmet_ns_complete(struct nvmet_req *req, uint16_t status)
+{
+	if (unlikely(status))
+		count(&req->ns->stats[req->sq->core->index].errors, 1);
+	if (unlikely(req->done)) {
+		req->status = status;
+		req->done(req);
+		return;
+	}
+	nvmet_req_complete(req, status);
+}
+
+void nvmet_ns_set_ready(struct nvmet_ns *ns, bool ready)
+{
+	struct list *pos;
+
+	if (atomic_exchange(&ns->ready, ready) == ready)
+		return;
+	log_notice("namespace %s subsystem=%s nsid=%u", ready ? "is back" : "is away", ns->subsys->nqn, ns->nsid);
+	nvmet_lock();
+	list_for_each(pos, &ns->subsys->ctrls)
+		nvmet_ctrl_ns_changed(list_entry(pos, struct nvmet_ctrl, link), ns->nsid);
+	nvmet_unlock();
+}

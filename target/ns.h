@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Namespaces: what a subsystem exports, and the backends under them.
+ */
+#ifndef TARGET_NS_H
+#define TARGET_NS_H
+
+#include <stdatomic.h>
+
+#include "config/config.h"
+#include "target/req.h"
+
+enum {
+	NVMET_CRD1 = 1 << 11, /* status: retry after CRDT1 */
+};
+
+struct nvmet_ns;
+
+struct nvmet_ns_ops {
+	const char *name;
+	/*
+	 * open() - find the device, fill geometry and capabilities of @ns, keep private state in ns->priv. Main thread, before or after the cores
+	 * run; may block briefly. Return: 0 or -errno, with one line logged that says what and what to do. close() undoes it, NULL-safe.
+	 */
+	int (*open)(struct nvmet_ns *ns, const struct config_namespace *cfg);
+	void (*close)(struct nvmet_ns *ns);
+	/* attach() - this core's queue or ring; on the core's thread. detach(): no request is left on the core. NULL: nothing to do. */
+	int (*attach)(struct nvmet_ns *ns, struct nvmet_core *core);
+	void (*detach)(struct nvmet_ns *ns, struct nvmet_core *core);
+	/*
+	 * submit() - req->op on req->slba, req->nlb with req->buf; ends in exactly one nvmet_ns_complete(), now or later, on the same core.
+	 * What was queued reaches the device at the end of the turn, by the backend's own loop hook.
+	 */
+	void (*submit)(struct nvmet_req *req);
+};
+
+/* Per core and namespace: written by the core alone, read by anybody (relaxed). */
+struct nvmet_ns_stats {
+	_Alignas(64) _Atomic uint64_t read_cmds;
+	_Atomic uint64_t read_blocks, write_cmds, write_blocks, other_cmds, errors;
+};
+
+struct nvmet_ns {
+	struct nvmet_subsys *subsys;
+	const struct nvmet_ns_ops *ops;
+	void *priv;		/* backend's */
+	uint32_t nsid;
+	uint8_t lba_shift;	/* 9..16 */
+	uint64_t nsze;		/* blocks */
+	uint32_t max_xfer;	/* bytes of one command that the backend takes; at least 4096 */
+	uint16_t awupf;		/* blocks, 0's based, written atomically on power fail */
+	uint8_t phys_shift;	/* preferred write granularity, >= lba_shift */
+	bool read_only;
+	bool vwc;		/* volatile write cache: Flush means something */
+	bool can_discard;
+	_Atomic bool can_write_zeroes;/* else io.c writes zeroes itself */
+	bool reads_zero_after_discard;
+	bool has_uuid;		/* then uuid is set; else the nguid or eui64 identifies */
+	uint8_t uuid[16];
+	uint8_t nguid[16];	/* all zero: none */
+	uint8_t eui64[8];
+	uint16_t anagrpid;
+	bool attached;		/* every core can submit to it */
+	_Atomic bool ready;	/* false: the device is away; commands get a retryable Namespace Not Ready */
+	struct nvmet_ns_stats *stats; /* one per core, on cache lines of their own */
+};
+
+extern const struct nvmet_ns_ops nvmet_ns_pcie_ops;
+extern const struct nvmet_ns_ops nvmet_ns_uring_ops;
+extern const struct nvmet_ns_ops nvmet_ns_mem_ops;
+extern const struct nvmet_ns_ops nvmet_ns_null_ops;
+
+/* nvmet_ns_create() - opens the backend @cfg names and gives the namespace its stable identity */
+int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg, struct nvmet_ns **nsp);
+void nvmet_ns_free(struct nvmet_ns *ns);
+int nvmet_ns_attach_cores(struct nvmet_ns *ns);	 /* main thread, cores run */
+void nvmet_ns_detach_cores(struct nvmet_ns *ns); /* main thread, no connection is left */
+void nvmet_ns_submit(struct nvmet_req *req);	 /* counts, refuses when not ready, ops->submit */
+/* nvmet_ns_complete() - the backend's end of a request: req->done if set, else nvmet_req_complete() */
+void nvmet_ns_complete(struct nvmet_req *req, uint16_t status);
+/* nvmet_ns_set_ready() - any thread; tells every controller of the subsystem by an AEN when it changed */
+void nvmet_ns_set_ready(struct nvmet_ns *ns, bool ready);
+
+/* target/io.c: the NVM command set's table */
+extern const struct nvmet_cmd nvmet_io_cmds[];
+extern const unsigned int nvmet_nr_io_cmds;
+
+#endif /* TARGET_NS_H */
