@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The host's side of a test: runs guests, numbers their TAP lines, gives the exit code."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+from .machine import have_qemu
+from .util import BENCH
+
+RC_SKIP = 77
+
+
+def skip_all(why):
+    print("1..0 # SKIP " + why)
+    sys.exit(RC_SKIP)
+
+
+def bail_out(why):
+    print("Bail out! " + why)
+    sys.exit(1)
+
+
+class Program:
+    """One TAP program of several guest runs."""
+
+    def __init__(self, name):
+        self.name = name
+        self.count = 0
+        self.failed = 0
+        self.start = time.monotonic()
+        self.build = os.path.abspath(os.environ.get("BUILD", "build"))
+        if not have_qemu():
+            skip_all("QEMU is not installed (tests/vm/packages)")
+        self._images()
+
+    @staticmethod
+    def _images():
+        done = subprocess.run([os.path.join(BENCH, "run"), "--build",
+                               "--kernel", os.environ.get("KERNEL", "6.1")], check=False)
+        if done.returncode and os.geteuid():
+            skip_all("the VM's images are not built, and building them needs root")
+        if done.returncode:
+            bail_out("the VM's images cannot be built")
+
+    def line(self, ok, text):
+        self.count += 1
+        self.failed += not ok
+        print("%s %d - %s" % ("ok" if ok else "not ok", self.count, text), flush=True)
+
+    def results(self, run):
+        """A fresh folder for the files of one run, kept for a look afterwards."""
+        if not os.path.isdir(self.build):
+            return None
+        folder = os.path.join(self.build, "vm", "%s-%s" % (self.name, run))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        return folder
+
+    def guest(self, run, script, *options, env=()):
+        """Runs tests/vm/guest/SCRIPT in a guest; its "ok" lines become ours.
+
+        The guest ends with a plan of its own; without it, or with a plan that does not fit, the
+        run counts as a failed test.
+        """
+        argv = [os.path.join(BENCH, "run"), "--kernel", os.environ.get("KERNEL", "6.1")]
+        argv += options
+        results = self.results(run)
+        if results:
+            argv += ["--results", results]
+        for pair in env:
+            argv += ["--env", pair]
+        first = self.count
+        plan = None
+        with subprocess.Popen(argv + ["--", "/bench/" + script], stdout=subprocess.PIPE,
+                              text=True, errors="replace") as guest:
+            for line in guest.stdout:
+                line = line.rstrip("\n")
+                result = re.match(r"(not )?ok - (.*)", line)
+                ended = re.fullmatch(r"1\.\.(\d+)", line)
+                if result:
+                    self.line(not result.group(1), result.group(2))
+                elif ended:
+                    plan = int(ended.group(1))
+                else:
+                    print(line if line.startswith("#") else "# " + line, flush=True)
+        if plan is None or plan != self.count - first:
+            self.line(False, "%s: the guest ran to its end (exit code %d)" % (run, guest.returncode))
+            if results:
+                print("# files of the run: " + results)
+
+    def done(self):
+        print("1..%d" % self.count)
+        print("# %d of %d failed, %d s" % (self.failed, self.count, time.monotonic() - self.start))
+        sys.exit(1 if self.failed else 0)
