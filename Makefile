@@ -12,7 +12,7 @@
 ##   check-e2e     the daemon and an initiator over loopback
 ##   check-vm      the daemon on a VFIO drive and the kernel's initiator, in a virtual machine
 ##   vm            an interactive virtual machine with all that running
-##   bench         benchmarks
+##   bench         benchmarks: minutes on a quiet machine; BENCH_ARGS="--quick"
 ##   lint, format  check the source; put it into the form of .clang-format
 ##   install, uninstall    PREFIX=/usr/local DESTDIR=
 ##   clean         remove the build folder
@@ -126,7 +126,10 @@ PIC := -fPIE
 
 # ---------------------------------------------------------------- sources
 
-HOST_MAINS := host/perf.c host/fio.c
+# nvmetcp-perf is host/perf*.c; of its files only the one with the main is not tested by itself
+PERF_MAIN := host/perf.c
+perf_SRC := $(filter-out $(PERF_MAIN),$(wildcard host/perf_*.c))
+HOST_MAINS := $(PERF_MAIN) $(perf_SRC) host/fio.c
 TARGET_MAINS := target/main.c target/nvmetcpctl.c
 
 common_SRC := $(wildcard common/*.c)
@@ -136,13 +139,19 @@ target_SRC := $(filter-out $(TARGET_MAINS),$(wildcard target/*.c))
 fake_SRC := $(wildcard tests/fake/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 E2E_SRC := $(wildcard tests/e2e/test_*.c)
-ALL_SRC := $(wildcard common/*.c config/*.c host/*.c target/*.c) $(fake_SRC) $(UNIT_SRC) $(E2E_SRC)
+# nvmh-io, the initiator of the e2e scripts
+IO_SRC := $(wildcard tests/e2e/nvmh_io*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+ALL_SRC := $(wildcard common/*.c config/*.c host/*.c target/*.c) $(fake_SRC) $(UNIT_SRC) $(E2E_SRC) $(IO_SRC) \
+	$(BENCH_SRC)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 ALL_OBJ := $(call obj,$(ALL_SRC))
 
 LIBS_A := $(LAYERS:%=$(B)/lib%.a)
 FAKE_A := $(if $(fake_SRC),$(B)/libfake.a)
+PERF_A := $(if $(perf_SRC),$(B)/libperf.a)
+BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
 chosen = $(if $(T),$(foreach s,$(1),$(if $(findstring $(T),$(s)),$(s))),$(1))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(call chosen,$(UNIT_SRC)))
 E2E_BIN := $(patsubst %.c,$(B)/%,$(call chosen,$(E2E_SRC)))
@@ -162,7 +171,7 @@ all: libs $(STATIC) $(SHARED) $(PROGRAMS)
 libs: $(LIBS_A)
 tests: tests-unit tests-e2e
 tests-unit: $(UNIT_BIN)
-tests-e2e: $(E2E_BIN)
+tests-e2e: $(E2E_BIN) $(if $(IO_SRC),$(B)/nvmh-io)
 
 # A file that is rewritten only when its content changes, so that what depends on it follows flags
 # and lists. $(1): the content
@@ -202,7 +211,7 @@ $(B)/$(1).a: $(2) $(B)/.$(1).list
 	@rm -f $$@
 	$$(call say,AR,$$@)$$(AR) rcs $$@ $(2)
 endef
-$(foreach l,common config host target fake,$(eval $(call archive,lib$(l),$(call obj,$($(l)_SRC)))))
+$(foreach l,common config host target fake perf,$(eval $(call archive,lib$(l),$(call obj,$($(l)_SRC)))))
 # the installed library stands alone: host and what it uses of common
 $(eval $(call archive,libnvmh,$(call obj,$(host_SRC) $(common_SRC))))
 
@@ -212,7 +221,7 @@ $(B)/nvmetcpd: $(B)/target/main.o $(B)/libtarget.a $(B)/libconfig.a $(B)/libhost
 	$(link) $(PKG_LIBS) -pthread
 $(B)/nvmetcpctl: $(B)/target/nvmetcpctl.o $(B)/libconfig.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
-$(B)/nvmetcp-perf: $(B)/host/perf.o $(B)/libhost.a $(B)/libcommon.a
+$(B)/nvmetcp-perf: $(B)/host/perf.o $(PERF_A) $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
 
 NVMH_MAP := $(wildcard host/nvmh.map)
@@ -224,9 +233,13 @@ $(B)/libnvmh.so: $(call obj,$(host_SRC)) $(B)/.libhost.list $(B)/libcommon.a $(N
 $(B)/libnvmh-fio.so: $(B)/host/fio.o $(B)/libhost.a $(B)/libcommon.a
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -pthread
 
-$(UNIT_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(LIBS_A)
+$(UNIT_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(if $(filter host,$(LAYERS)),$(PERF_A)) $(LIBS_A)
 	$(link) $(CMOCKA_LIBS) $(PKG_LIBS) -pthread
+$(BENCH_BIN): %: %.o $(PERF_A) $(B)/libcommon.a
+	$(link) $(PKG_LIBS) -pthread
 $(E2E_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(LIBS_A)
+	$(link) $(PKG_LIBS) -pthread
+$(B)/nvmh-io: $(call obj,$(IO_SRC)) $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
 
 # ---------------------------------------------------------------- dependencies
@@ -294,9 +307,8 @@ lint:
 vm: all
 	@[ -x tests/vm/interactive ] || { echo 'tests/vm/interactive is not there' >&2; exit 1; }
 	@BUILD='$(abspath $(B))' tests/vm/interactive
-bench: all
-	@[ -x tests/bench/run ] || { echo 'There are no benchmarks yet (tests/bench/run)' >&2; exit 1; }
-	@BUILD='$(abspath $(B))' tests/bench/run
+bench: all $(BENCH_BIN)
+	@BUILD='$(abspath $(B))' tests/bench/run $(BENCH_ARGS)
 
 .PHONY: format
 format:

@@ -38,26 +38,27 @@ enum nvmh_req_state {
 /* One slot of a queue: what a command id stands for. */
 struct nvmh_tag {
 	struct nvmh_req *req; /* NULL: free */
-	uint16_t gen;	      /* goes into the high bits of the command id: a stale completion does not match */
+	uint16_t gen; /* goes into the high bits of the command id: a stale completion does not match */
 	uint16_t next_free;
 };
 
 struct nvmh_queue {
 	struct nvmh_ctrl *ctrl;
 	const struct nvmh_transport_ops *ops; /* ctrl->ops */
-	_Atomic uint8_t state;	/* enum nvmh_queue_state */
-	_Atomic uintptr_t owner; /* nvmh_thread_token() of who last submitted or polled; 0: nobody, or released */
-	_Atomic bool check;	/* the controller's thread asks the owner to look at deadlines */
-	bool polling;		/* within nvmh_queue_poll(): no flush from below it */
-	uint16_t qid;		/* 0: admin */
-	uint16_t size;		/* entries */
-	uint16_t nr_tags;	/* size - 1 */
-	uint16_t free_head;	/* index of a free tag, NVMH_NO_TAG when none */
+	_Atomic uint8_t state;		      /* enum nvmh_queue_state */
+	/* nvmh_thread_token() of who last submitted or polled; 0: nobody, or released */
+	_Atomic uintptr_t owner;
+	_Atomic bool check; /* the controller's thread asks the owner to look at deadlines */
+	bool polling;	    /* within nvmh_queue_poll(): no flush from below it */
+	uint16_t qid;	    /* 0: admin */
+	uint16_t size;	    /* entries */
+	uint16_t nr_tags;   /* size - 1 */
+	uint16_t free_head; /* index of a free tag, NVMH_NO_TAG when none */
 	_Atomic uint16_t outstanding; /* written by the owner */
 	struct nvmh_tag *tags;
-	int event_fd;		/* kicks the owner: MSI-X vector, or eventfd */
+	int event_fd;		  /* kicks the owner: MSI-X vector, or eventfd */
 	uint64_t bad_completions; /* unknown or stale command ids, counted and ignored */
-	void *tr;		/* transport's part: struct pcie_queue, struct tcp_queue */
+	void *tr;		  /* transport's part: struct pcie_queue, struct tcp_queue */
 };
 
 enum {
@@ -65,7 +66,8 @@ enum {
 	NVMH_CID_TAG_BITS = 10, /* MAX_QUEUE_ENTRIES tags */
 };
 
-#define NVMH_NO_TIMEOUT UINT32_MAX /* nvmh_req.timeout_ms of our own commands that something else limits */
+#define NVMH_NO_TIMEOUT \
+	UINT32_MAX /* nvmh_req.timeout_ms of our own commands that something else limits */
 
 /* host/queue.c: tags, exactly-once completion, deadlines. All by the owner. */
 int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid);
@@ -97,7 +99,8 @@ struct nvmh_transport_ops {
 	const char *name;
 	uint8_t tries; /* bring-ups in a row that may fail before the controller is DEAD; 0: 1 */
 	bool remote;   /* CONNECTING while it is brought up again */
-	const struct nvmh_step *steps; /* bring-up, ends with a NULL fn; the same table serves a reset */
+	/* bring-up, ends with a NULL fn; the same table serves a reset */
+	const struct nvmh_step *steps;
 	int (*open)(struct nvmh_ctrl *ctrl); /* once; may take ->tr */
 	int (*reg_read32)(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val);
 	int (*reg_read64)(struct nvmh_ctrl *ctrl, uint32_t off, uint64_t *val);
@@ -110,7 +113,8 @@ struct nvmh_transport_ops {
 	void (*queue_free)(struct nvmh_queue *q); /* after quiesce; NULL-safe parts */
 	void (*free)(struct nvmh_ctrl *ctrl);
 	int (*mem_map)(struct nvmh_ctrl *ctrl, void *base, size_t len);
-	int (*process)(struct nvmh_ctrl *ctrl); /* transport's own events; called by nvmh_ctrl_process(). May be NULL */
+	/* transport's own events; called by nvmh_ctrl_process(). May be NULL */
+	int (*process)(struct nvmh_ctrl *ctrl);
 	/* data plane: the queue's owner; never blocks, never allocates */
 	int (*queue_submit)(struct nvmh_queue *q, struct nvmh_req *req); /* tag taken already */
 	void (*queue_commit)(struct nvmh_queue *q);
@@ -124,9 +128,9 @@ extern const struct nvmh_transport_ops nvmh_tcp_ops;
 
 /* An error that trying again cannot cure (-ENODEV, -ENOTSUP, -EINVAL, -EACCES, -EPERM, -ENOENT) makes the controller DEAD at once. */
 struct nvmh_step {
-	const char *name; /* appears in errors: "enable: controller did not become ready in 30000 ms" */
+	const char *name; /* appears in errors: "enable: not done after 30000 ms" */
 	int (*fn)(struct nvmh_ctrl *ctrl); /* 0: next step; -EAGAIN: again later; else failed */
-	uint32_t timeout_ms;		   /* 0: from CAP.TO. Each admin command has opts.admin_timeout_ms within it */
+	uint32_t timeout_ms; /* 0: from CAP.TO. Each admin command has opts.admin_timeout_ms within it */
 };
 
 /* The steps shared by both transports (host/steps.c). */
@@ -148,8 +152,10 @@ int nvmh_step_scan(struct nvmh_ctrl *ctrl);
  * @buf, @len: data in memory the controller reaches, or NULL and 0.
  * Return: 0, answered: ctrl->step_req.status and .cqe; -EAGAIN; -errno.
  */
-int nvmh_step_cmd(struct nvmh_ctrl *ctrl, const struct nvme_sqe *sqe, enum nvmh_dir dir, void *buf, uint32_t len);
-void nvmh_step_again(struct nvmh_ctrl *ctrl, uint32_t ms); /* with -EAGAIN: call the step again then, even if nothing happens */
+int nvmh_step_cmd(struct nvmh_ctrl *ctrl, const struct nvme_sqe *sqe, enum nvmh_dir dir, void *buf,
+		  uint32_t len);
+/* nvmh_step_again() - with -EAGAIN: call the step again then, even if nothing happens */
+void nvmh_step_again(struct nvmh_ctrl *ctrl, uint32_t ms);
 /* Identify as a step's command, into ctrl->step_buf. Return as nvmh_step_cmd(). */
 int nvmh_step_identify_cmd(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi);
 /* nvmh_step_status() - the step's command failed: notes its status. Return: -EIO. */
@@ -157,7 +163,7 @@ int nvmh_step_status(struct nvmh_ctrl *ctrl, const char *what);
 
 /* What the controller is doing now. */
 enum nvmh_phase {
-	NVMH_PHASE_UP,	  /* running ops->steps */
+	NVMH_PHASE_UP, /* running ops->steps */
 	NVMH_PHASE_LIVE,
 	NVMH_PHASE_QUIET, /* ops->quiesce() */
 	NVMH_PHASE_FLUSH, /* the owners complete what is outstanding */
@@ -168,12 +174,12 @@ enum nvmh_phase {
 /* The namespace scan (host/ns.c). */
 struct nvmh_scan {
 	uint8_t stage;
-	bool by_number;	   /* no active list: asks for 1, 2, 3 ... NN */
-	uint32_t *list;	   /* 1024 namespace ids, owned */
+	bool by_number; /* no active list: asks for 1, 2, 3 ... NN */
+	uint32_t *list; /* 1024 namespace ids, owned */
 	uint32_t nr_list;
-	uint32_t index;	   /* in list */
-	uint32_t last;	   /* the highest id so far */
-	uint32_t seen;	   /* ids asked about */
+	uint32_t index;	    /* in list */
+	uint32_t last;	    /* the highest id so far */
+	uint32_t seen;	    /* ids asked about */
 	struct nvmh_ns *ns; /* found so far, owned until published */
 	uint32_t nr_ns;
 	uint32_t size_ns;
@@ -185,8 +191,8 @@ struct nvmh_aen {
 	struct nvmh_req req;	 /* the posted Asynchronous Event Request */
 	struct nvmh_req log_req; /* reads the log page that clears the event */
 	struct iovec log_iov;
-	uint32_t event;		 /* dword 0 of the last answer */
-	bool pending;		 /* an event is to be handled */
+	uint32_t event; /* dword 0 of the last answer */
+	bool pending;	/* an event is to be handled */
 	bool reading;
 };
 void nvmh_aen_post(struct nvmh_ctrl *ctrl);
@@ -202,37 +208,38 @@ void nvmh_keep_alive_run(struct nvmh_ctrl *ctrl, uint64_t now_ns);
 
 void nvmh_ctrl_start(struct nvmh_ctrl *ctrl); /* begins a bring-up */
 /* nvmh_ctrl_open_with() - nvmh_ctrl_open() with other operations than opts->trtype says */
-int nvmh_ctrl_open_with(const struct nvmh_ctrl_opts *opts, const struct nvmh_transport_ops *ops, struct nvmh_ctrl **ctrlp);
+int nvmh_ctrl_open_with(const struct nvmh_ctrl_opts *opts, const struct nvmh_transport_ops *ops,
+			struct nvmh_ctrl **ctrlp);
 
 struct nvmh_ctrl {
 	const struct nvmh_transport_ops *ops;
 	struct nvmh_ctrl_opts opts; /* strings owned */
 	uint8_t hostid[16];
-	_Atomic uint8_t state;	/* enum nvmh_state */
-	_Atomic bool want_reset; /* set by a queue's owner on a timeout, or by the transport; then nvmh_ctrl_kick() */
+	_Atomic uint8_t state;	 /* enum nvmh_state */
+	_Atomic bool want_reset; /* a queue's owner or the transport; then nvmh_ctrl_kick() */
 	char name[320];
 	char error[256];
-	int epoll_fd;  /* what nvmh_ctrl_fd() returns: holds the three below and the transport's own */
-	int event_fd;  /* nvmh_ctrl_kick() */
-	int timer_fd;  /* deadlines: steps, admin commands, keep alive */
-	void *tr;      /* transport's part */
+	int epoll_fd; /* what nvmh_ctrl_fd() returns: holds the three below and the transport's own */
+	int event_fd; /* nvmh_ctrl_kick() */
+	int timer_fd; /* deadlines: steps, admin commands, keep alive */
+	void *tr;     /* transport's part */
 
 	/* where it stands (host/ctrl.c) */
 	_Atomic uintptr_t thread; /* nvmh_thread_token() of who last processed it */
-	uint8_t phase;		/* enum nvmh_phase */
-	bool after_dead;	/* DEAD when it is quiet, instead of another bring-up */
-	bool shutdown;		/* ops->quiesce() is to notify (CC.SHN) */
-	bool closing;		/* nvmh_ctrl_close() does the owners' part too */
+	uint8_t phase;		  /* enum nvmh_phase */
+	bool after_dead;	  /* DEAD when it is quiet, instead of another bring-up */
+	bool shutdown;		  /* ops->quiesce() is to notify (CC.SHN) */
+	bool closing;		  /* nvmh_ctrl_close() does the owners' part too */
 	bool in_process;
 	bool was_live;
-	int err;		/* what made it DEAD */
-	_Atomic uint8_t lost;	/* mailbox of nvmh_ctrl_lost(): 0 empty, 1 being written, 2 full */
+	int err;	      /* what made it DEAD */
+	_Atomic uint8_t lost; /* mailbox of nvmh_ctrl_lost(): 0 empty, 1 being written, 2 full */
 	char lost_text[256];
 	uint64_t live_since_ns;
 	uint64_t tick_ns;
-	uint64_t timer_ns;	/* what timer_fd is set to */
+	uint64_t timer_ns; /* what timer_fd is set to */
 	uint64_t pause_until_ns;
-	void *sync_buf;		/* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated where the transport left it NULL */
+	void *sync_buf; /* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated where the transport left it NULL */
 	void *sync_buf_owned;
 
 	/* bring-up */
@@ -240,12 +247,12 @@ struct nvmh_ctrl {
 	uint64_t step_deadline_ns;
 	uint64_t step_again_ns; /* poll a register again then */
 	uint64_t step_start_ns;
-	uint32_t step_index;	/* position within a step: which queue, which namespace */
+	uint32_t step_index; /* position within a step: which queue, which namespace */
 	struct nvmh_req step_req;
 	struct iovec step_iov;
-	uint8_t step_req_state;	/* 0: idle, 1: sent, 2: answered */
+	uint8_t step_req_state; /* 0: idle, 1: sent, 2: answered */
 	void *step_buf; /* 4 KiB of memory the controller reaches: from the transport's admin buffer */
-	uint32_t resets;	/* failures in a row */
+	uint32_t resets;	   /* failures in a row */
 	uint32_t ready_timeout_ms; /* from CAP.TO and CRTO.CRWMT */
 	struct nvmh_scan scan;
 	struct nvmh_aen aen;
@@ -266,7 +273,8 @@ struct nvmh_ctrl {
 
 void nvmh_ctrl_kick(struct nvmh_ctrl *ctrl); /* any thread */
 /* nvmh_ctrl_lost() - any thread: asks for a reset and says why; the first of several is kept */
-void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* nvmh_error() - notes what nvmh_strerror() will say; returns @err */
 int nvmh_error(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

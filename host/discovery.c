@@ -4,8 +4,8 @@
  * Entry point: nvmh_discover().
  * NVM Express Base Specification 2.x, "Discovery Log Page", "Discovery Service".
  *
- * The log is another machine's: the number of entries is bounded, texts are checked, and a log whose generation changes while it is
- * read is read again a bounded number of times.
+ * The log is another machine's: the number of entries is bounded, texts are checked, and a log
+ * whose generation changes while it is read is read again a bounded number of times.
  */
 #include <errno.h>
 #include <poll.h>
@@ -45,7 +45,8 @@ static bool field_text(const char *field, size_t size, char *text)
 
 static bool decode(const struct nvmf_disc_log_entry *raw, struct nvmh_disc_entry *e)
 {
-	static_assert(sizeof(e->trsvcid) > sizeof(raw->trsvcid) && sizeof(e->traddr) > sizeof(raw->traddr),
+	static_assert(sizeof(e->trsvcid) > sizeof(raw->trsvcid) &&
+			      sizeof(e->traddr) > sizeof(raw->traddr),
 		      "fields and a NUL");
 	e->trtype = raw->trtype;
 	e->adrfam = raw->adrfam;
@@ -72,17 +73,20 @@ static int read_header(struct nvmh_ctrl *ctrl, uint64_t *genctr, uint64_t *numre
 		return ret;
 	recfmt = le16toh(header.recfmt);
 	if (recfmt)
-		return nvmh_error(-EPROTO, "%s: the discovery log has format %u, only 0 is known", ctrl->name,
-				  recfmt);
+		return nvmh_error(-EPROTO, "%s: the discovery log has format %u, only 0 is known",
+				  ctrl->name, recfmt);
 	*genctr = le64toh(header.genctr);
 	*numrec = le64toh(header.numrec);
 	if (*numrec > MAX_DISC_ENTRIES)
-		return nvmh_error(-E2BIG, "%s: the discovery log says it has %llu entries, at most %u are read",
-				  ctrl->name, (unsigned long long)*numrec, MAX_DISC_ENTRIES);
+		return nvmh_error(
+			-E2BIG,
+			"%s: the discovery log says it has %llu entries, at most %u are read",
+			ctrl->name, (unsigned long long)*numrec, MAX_DISC_ENTRIES);
 	return 0;
 }
 
-static int read_entries(struct nvmh_ctrl *ctrl, struct nvmh_disc_entry *entries, uint32_t numrec, uint32_t *nrp)
+static int read_entries(struct nvmh_ctrl *ctrl, struct nvmh_disc_entry *entries, uint32_t numrec,
+			uint32_t *nrp)
 {
 	struct nvmf_disc_log_entry raw;
 	uint32_t nr = 0;
@@ -90,15 +94,17 @@ static int read_entries(struct nvmh_ctrl *ctrl, struct nvmh_disc_entry *entries,
 	int ret;
 
 	for (i = 0; i < numrec; i++) {
-		ret = nvmh_get_log(ctrl, 0, NVME_LOG_LID_DISCOVER, HEADER_BYTES + (uint64_t)i * ENTRY_BYTES,
-				   &raw, ENTRY_BYTES);
+		ret = nvmh_get_log(ctrl, 0, NVME_LOG_LID_DISCOVER,
+				   HEADER_BYTES + (uint64_t)i * ENTRY_BYTES, &raw, ENTRY_BYTES);
 		if (ret)
 			return ret;
 		if (decode(&raw, &entries[nr]))
 			nr++;
 		else
-			log_peer(LOG_LVL_WARN, "discovery entry with unprintable text left out name=\"%s\" entry=%u",
-				 ctrl->name, i);
+			log_peer(
+				LOG_LVL_WARN,
+				"discovery entry with unprintable text left out name=\"%s\" entry=%u",
+				ctrl->name, i);
 	}
 	*nrp = nr;
 	return 0;
@@ -146,17 +152,21 @@ static int read_log(struct nvmh_ctrl *ctrl, struct nvmh_disc_entry **entriesp, u
 			break;
 	}
 	if (ret == -EAGAIN)
-		nvmh_error(ret, "%s: the discovery log changed each of the %u times it was read", ctrl->name,
-			   GENERATION_TRIES);
+		nvmh_error(ret, "%s: the discovery log changed each of the %u times it was read",
+			   ctrl->name, GENERATION_TRIES);
 	else if (ret > 0)
-		nvmh_error(ret, "%s: reading the discovery log failed with status %03Xh, %s", ctrl->name,
-			   ret & ST_MASK, status_str((uint16_t)ret));
+		nvmh_error(ret, "%s: reading the discovery log failed with status %03Xh, %s",
+			   ctrl->name, ret & ST_MASK, status_str((uint16_t)ret));
 	else if (ret == -ENOTCONN)
-		nvmh_error(ret, "%s: the connection was lost: %s", ctrl->name, nvmh_ctrl_error(ctrl));
+		nvmh_error(ret, "%s: the connection was lost: %s", ctrl->name,
+			   nvmh_ctrl_error(ctrl));
 	return ret;
 }
 
-/* Unlike nvmh_ctrl_wait() this gives up at the first failure: nobody asked to wait for a target to appear. */
+/*
+ * Unlike nvmh_ctrl_wait() this gives up at the first failure: nobody asked to wait for a target to
+ * appear.
+ */
 static int wait_live(struct nvmh_ctrl *ctrl, int timeout_ms)
 {
 	uint64_t end = clock_now_ms() + (uint64_t)max_of(timeout_ms, 0);
@@ -170,14 +180,15 @@ static int wait_live(struct nvmh_ctrl *ctrl, int timeout_ms)
 			return nvmh_error(ctrl->err ? ctrl->err : -EIO, "%s: %s", ctrl->name,
 					  nvmh_ctrl_error(ctrl));
 		if (timeout_ms >= 0 && clock_now_ms() >= end)
-			return nvmh_error(-ETIMEDOUT, "%s: not connected within %d ms", ctrl->name, timeout_ms);
+			return nvmh_error(-ETIMEDOUT, "%s: not connected within %d ms", ctrl->name,
+					  timeout_ms);
 		if (poll(&pfd, 1, WAIT_MS) < 0 && errno != EINTR)
 			return -errno;
 	}
 }
 
-int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms, struct nvmh_disc_entry **entriesp,
-		  uint32_t *nrp)
+int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms,
+		  struct nvmh_disc_entry **entriesp, uint32_t *nrp)
 {
 	struct nvmh_ctrl_opts mine = *opts;
 	struct nvmh_ctrl *ctrl;

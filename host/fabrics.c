@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Fabrics commands: Connect and Property Get/Set as a host builds them, and the answers to Connect.
- * Pure functions over wire structures; any thread. Entry points: the builders and nvmh_fabrics_connect_check().
+ * Pure functions over wire structures; any thread. Entry points: the builders and
+ * nvmh_fabrics_connect_check().
  * NVM Express Base Specification 2.x, "Fabrics Command Set", "Connect Command and Response".
  */
 #include "host/fabrics.h"
@@ -30,18 +31,22 @@ struct connect_field {
 
 static const struct connect_field connect_fields[] = {
 	{ 40, 2, false, -EINVAL, "the record format of the Connect command" },
-	{ 42, 2, false, -EINVAL, "the queue id: the controller grants fewer queues, or has this one in use" },
+	{ 42, 2, false, -EINVAL,
+	  "the queue id: the controller grants fewer queues, or has this one in use" },
 	{ 44, 2, false, -EINVAL, "the queue size: ask for a smaller one" },
 	{ 46, 1, false, -EINVAL, "the connect attributes: try without disabling SQ flow control" },
 	{ 48, 4, false, -EINVAL, "the keep alive timeout: ask for another one" },
-	{ 0, 16, true, -EACCES, "the host ID: it must be the same for all queues and belong to this host NQN" },
-	{ 16, 2, true, -EINVAL, "the controller ID: the controller is gone, or belongs to another host" },
+	{ 0, 16, true, -EACCES,
+	  "the host ID: it must be the same for all queues and belong to this host NQN" },
+	{ 16, 2, true, -EINVAL,
+	  "the controller ID: the controller is gone, or belongs to another host" },
 	{ 256, 256, true, -ENOENT, "the subsystem NQN: no such subsystem at this address" },
-	{ 512, 256, true, -EACCES, "the host NQN: it must be the same for all queues and be allowed" },
+	{ 512, 256, true, -EACCES,
+	  "the host NQN: it must be the same for all queues and be allowed" },
 };
 
-void nvmh_fabrics_connect_cmd(struct nvme_sqe *sqe, uint16_t qid, uint32_t size, bool disable_sqflow,
-			      uint32_t kato_ms)
+void nvmh_fabrics_connect_cmd(struct nvme_sqe *sqe, uint16_t qid, uint32_t size,
+			      bool disable_sqflow, uint32_t kato_ms)
 {
 	struct nvme_fabrics_connect cmd = {
 		.opcode = NVME_FABRICS_OPCODE,
@@ -55,8 +60,8 @@ void nvmh_fabrics_connect_cmd(struct nvme_sqe *sqe, uint16_t qid, uint32_t size,
 	memcpy(sqe, &cmd, sizeof(*sqe));
 }
 
-int nvmh_fabrics_connect_data(struct nvme_connect_data *data, const uint8_t hostid[16], uint16_t cntlid,
-			      const char *subnqn, const char *hostnqn)
+int nvmh_fabrics_connect_data(struct nvme_connect_data *data, const uint8_t hostid[16],
+			      uint16_t cntlid, const char *subnqn, const char *hostnqn)
 {
 	size_t sub_len = strnlen(subnqn, NVME_NQN_FIELD);
 	size_t host_len = strnlen(hostnqn, NVME_NQN_FIELD);
@@ -112,26 +117,30 @@ static int invalid_parameter(uint32_t dw0, char *text, size_t size)
 	return -EINVAL;
 }
 
-static int refused(uint16_t status, uint32_t dw0, const struct nvmh_ctrl_opts *opts, char *text, size_t size)
+static int refused(uint16_t status, uint32_t dw0, const struct nvmh_ctrl_opts *opts, char *text,
+		   size_t size)
 {
 	switch (status & ST_MASK) {
 	case ST_CONNECT_FORMAT:
 		snprintf(text, size, "the controller does not take this format of Connect");
 		return -EINVAL;
 	case ST_CONNECT_BUSY:
-		snprintf(text, size, "the controller is busy or has no free controller left; try later");
+		snprintf(text, size,
+			 "the controller is busy or has no free controller left; try later");
 		return -EBUSY;
 	case ST_CONNECT_INVALID_PARAM:
 		return invalid_parameter(dw0, text, size);
 	case ST_CONNECT_RESTART_DISC:
-		snprintf(text, size, "subsystem %s has moved: read the discovery log again", opts->subnqn);
+		snprintf(text, size, "subsystem %s has moved: read the discovery log again",
+			 opts->subnqn);
 		return -ESTALE;
 	case ST_CONNECT_INVALID_HOST:
 		snprintf(text, size, "subsystem %s does not allow host %s: add this host NQN to it",
 			 opts->subnqn, opts->hostnqn);
 		return -EACCES;
 	case ST_HOSTID_INCONSISTENT:
-		snprintf(text, size, "the controller knows host %s by another host ID", opts->hostnqn);
+		snprintf(text, size, "the controller knows host %s by another host ID",
+			 opts->hostnqn);
 		return -EACCES;
 	case ST_KATO_INVALID:
 		snprintf(text, size, "the controller does not take a keep alive timeout of %u ms",
@@ -142,13 +151,14 @@ static int refused(uint16_t status, uint32_t dw0, const struct nvmh_ctrl_opts *o
 			 opts->hostnqn);
 		return -EACCES;
 	default:
-		snprintf(text, size, "the controller refused with status %03xh, %s", status & ST_MASK,
-			 status_str(status));
+		snprintf(text, size, "the controller refused with status %03xh, %s",
+			 status & ST_MASK, status_str(status));
 		return -ECONNREFUSED;
 	}
 }
 
-int nvmh_fabrics_connect_check(const struct nvme_cqe *cqe, uint16_t qid, const struct nvmh_ctrl_opts *opts,
+int nvmh_fabrics_connect_check(const struct nvme_cqe *cqe, uint16_t qid,
+			       const struct nvmh_ctrl_opts *opts,
 			       struct nvmh_connect_result *result, char *text, size_t size)
 {
 	uint16_t status = cqe_status(cqe);

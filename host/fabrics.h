@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fabrics command set as a host speaks it: building Connect and Property commands, and saying in words an
- * administrator can act on why a Connect was refused.
+ * The fabrics command set as a host speaks it: building Connect and Property commands, and saying
+ * in words an administrator can act on why a Connect was refused.
  * NVM Express Base Specification 2.x, "Fabrics Command Set".
  *
  * The builders fill everything but what a transport fills at submission: flags, cid and the SGL.
@@ -30,8 +30,8 @@ struct nvmh_connect_result {
  * @size: entries of the submission queue, 2..65536.
  * @kato_ms: keep alive timeout in milliseconds, 0 for none; only the admin queue's counts.
  */
-void nvmh_fabrics_connect_cmd(struct nvme_sqe *sqe, uint16_t qid, uint32_t size, bool disable_sqflow,
-			      uint32_t kato_ms);
+void nvmh_fabrics_connect_cmd(struct nvme_sqe *sqe, uint16_t qid, uint32_t size,
+			      bool disable_sqflow, uint32_t kato_ms);
 
 /**
  * nvmh_fabrics_connect_data() - build the data of a Connect command
@@ -39,8 +39,8 @@ void nvmh_fabrics_connect_cmd(struct nvme_sqe *sqe, uint16_t qid, uint32_t size,
  *
  * Return: 0, or -EINVAL for an NQN that is empty or longer than NVME_NQN_MAX_LEN.
  */
-int nvmh_fabrics_connect_data(struct nvme_connect_data *data, const uint8_t hostid[16], uint16_t cntlid,
-			      const char *subnqn, const char *hostnqn);
+int nvmh_fabrics_connect_data(struct nvme_connect_data *data, const uint8_t hostid[16],
+			      uint16_t cntlid, const char *subnqn, const char *hostnqn);
 
 void nvmh_fabrics_property_get(struct nvme_sqe *sqe, uint32_t offset, bool wide);
 void nvmh_fabrics_property_set(struct nvme_sqe *sqe, uint32_t offset, uint32_t value);
@@ -53,11 +53,13 @@ void nvmh_fabrics_property_set(struct nvme_sqe *sqe, uint32_t offset, uint32_t v
  * @result: written on success only.
  * @text: receives the reason of a refusal, at most @size bytes with the NUL.
  *
- * Return: 0; -EACCES (host not allowed, authentication wanted), -EBUSY, -ENOENT (no such subsystem there),
+ * Return: 0; -EACCES (host not allowed, authentication wanted), -EBUSY, -ENOENT (no such subsystem
+ * there),
  *	-EINVAL (another parameter), -ESTALE (restart discovery), -EPROTO (an answer against the specification),
  *	-ECONNREFUSED (anything else).
  */
-int nvmh_fabrics_connect_check(const struct nvme_cqe *cqe, uint16_t qid, const struct nvmh_ctrl_opts *opts,
+int nvmh_fabrics_connect_check(const struct nvme_cqe *cqe, uint16_t qid,
+			       const struct nvmh_ctrl_opts *opts,
 			       struct nvmh_connect_result *result, char *text, size_t size);
 
 #endif /* HOST_FABRICS_H */

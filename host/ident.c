@@ -23,7 +23,9 @@
 static const uint8_t ident_space[UUID_BYTES] = { 0x5d, 0x0c, 0x86, 0x1f, 0x3b, 0x0e, 0x4f, 0x7a,
 						 0x9d, 0x5a, 0x6e, 0x0b, 0xc2, 0x41, 0x77, 0x90 };
 
-/* One for this process: from the boot and the process id, so that all its controllers get the same. */
+/*
+ * One for this process: from the boot and the process id, so that all its controllers get the same.
+ */
 static int make_up(struct nvmh_ident *ident)
 {
 	char text[UUID_TEXT + 32];

@@ -15,7 +15,7 @@
 
 enum {
 	LIST_ENTRIES = 1024,
-	MAX_SEEN = 4 * MAX_NSID, /* ids looked at, usable or not */
+	MAX_SEEN = 4 * MAX_DRIVE_NS, /* ids looked at, usable or not */
 	VS_1_1 = 0x10100,
 	VS_1_3 = 0x10300,
 	MIN_LBADS = 9,
@@ -142,7 +142,7 @@ static int stage_start(struct nvmh_ctrl *ctrl)
 static void count_ids(struct nvmh_ctrl *ctrl)
 {
 	struct nvmh_scan *scan = &ctrl->scan;
-	uint32_t nn = min_of(le32toh(ctrl->id.nn), (uint32_t)MAX_NSID);
+	uint32_t nn = min_of(le32toh(ctrl->id.nn), (uint32_t)MAX_DRIVE_NS);
 
 	scan->nr_list = 0;
 	while (scan->nr_list < LIST_ENTRIES && scan->last < nn)
@@ -357,7 +357,7 @@ int nvmh_step_scan(struct nvmh_ctrl *ctrl)
 			ret = stage_list(ctrl);
 			break;
 		case SCAN_NS:
-			if (scan->nr_ns == MAX_NSID || scan->seen == MAX_SEEN) {
+			if (scan->nr_ns == MAX_DRIVE_NS || scan->seen == MAX_SEEN) {
 				log_warn("only the first namespaces are used name=\"%s\" count=%u",
 					 ctrl->name, scan->nr_ns);
 				return publish(ctrl);

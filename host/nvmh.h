@@ -83,8 +83,9 @@ enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl); /* any thread */
 const char *nvmh_state_name(enum nvmh_state state);
 
 /*
- * nvmh_ctrl_reset() - stop the controller, complete everything outstanding with ST_HOST_ABORTED, bring it up again. Each I/O queue's owner takes
- * part by polling. Return: 0, -EBUSY when one is under way.
+ * nvmh_ctrl_reset() - begin to stop the controller, complete everything outstanding with ST_HOST_ABORTED, bring it up again. Each I/O queue's owner takes
+ * part by polling. Where one thread owns the controller and queues, nvmh_ctrl_process() does the queues' part too.
+ * Return: 0, -EBUSY (not live now: coming up, or a reset is under way), -ENOTCONN (dead or being deleted).
  */
 int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl);
 /*
@@ -100,8 +101,9 @@ void nvmh_ctrl_close(struct nvmh_ctrl *ctrl);
 
 /**
  * nvmh_ctrl_mem_map() - let the controller reach [base, base + len): buffers of requests must lie in mapped memory (pcie)
- * Kept across resets, undone by nvmh_ctrl_close(). No effect on remote controllers.
- * Return: 0, -EINVAL (not page aligned), -ENOMEM (locked-memory limit), -ENOSPC (no IOVA room).
+ * Kept across resets, undone by nvmh_ctrl_close(). No effect on remote controllers. Each buffer lies within one such area.
+ * Return: 0, -EINVAL (not page aligned), -ENOMEM (locked-memory limit), -ENOSPC (no IOVA room), -EEXIST (overlaps an area mapped before),
+ *	-ENODEV (the device was cut off). nvmh_strerror() says what to do.
  */
 int nvmh_ctrl_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len);
 

@@ -81,10 +81,6 @@ static int reg_read(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val)
 	struct pcie *pcie = ctrl->tr;
 	uint32_t v;
 
-	if (pcie->cut_off)
-		return nvmh_error(-ENODEV, "it could not be stopped and was cut off from memory");
-	if (pcie->wanted_back)
-		return nvmh_error(-ENODEV, "the kernel removes the device");
 	v = mmio_read32(pcie->bar + off);
 	if (v == UINT32_MAX)
 		return nvmh_error(-ENODEV,
@@ -151,6 +147,18 @@ static int pcie_connect_adminq(struct nvmh_ctrl *ctrl)
 	return 0;
 }
 
+/* Whether there is anything to bring up (any more). */
+static int step_present(struct nvmh_ctrl *ctrl)
+{
+	struct pcie *pcie = ctrl->tr;
+
+	if (pcie->wanted_back)
+		return nvmh_error(-ENODEV, "the kernel removes the device");
+	if (pcie->cut_off)
+		return nvmh_error(-ENODEV, "%s, and was cut off from memory", pcie->cut_off_why);
+	return 0;
+}
+
 /* From here on CSTS tells whether the controller is well. */
 static int step_watch(struct nvmh_ctrl *ctrl)
 {
@@ -195,10 +203,19 @@ static int pcie_process(struct nvmh_ctrl *ctrl)
 
 /* ---- making it quiet ---- */
 
+static const char gone[] =
+	"the device does not answer (registers read all ones: removed, or its link is down)";
+
 static void quiet_stage(struct pcie *pcie, enum pcie_quiet stage, uint32_t ms)
 {
 	pcie->quiet = (uint8_t)stage;
 	pcie->quiet_deadline_ns = clock_now_ns() + ms * NS_PER_MS;
+}
+
+static void quiet_cut_off(struct pcie *pcie, const char *why)
+{
+	pcie->cut_off_why = why;
+	pcie->quiet = PCIE_QUIET_CUT_OFF;
 }
 
 static bool quiet_late(const struct pcie *pcie)
@@ -217,7 +234,7 @@ static void quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown
 {
 	pcie->watch = false;
 	if (reg_read(ctrl, NVME_REG_CC, &ctrl->cc)) {
-		quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+		quiet_cut_off(pcie, gone);
 	} else if (!NVME_CC_EN(ctrl->cc)) {
 		quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
 	} else if (shutdown) {
@@ -255,7 +272,7 @@ static int wait_shutdown(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	uint32_t csts;
 
 	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
-		quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+		quiet_cut_off(pcie, gone);
 		return 0;
 	}
 	if (NVME_CSTS_SHST(csts) != NVME_CSTS_SHST_CMPLT && !quiet_late(pcie))
@@ -272,7 +289,7 @@ static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	uint32_t csts;
 
 	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
-		quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+		quiet_cut_off(pcie, gone);
 		return 0;
 	}
 	if (!NVME_CSTS_RDY(csts)) {
@@ -315,12 +332,13 @@ static void reset_function(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	}
 	log_err("PCI reset did not help name=\"%s\" errno=%s", ctrl->name,
 		ret ? strerrorname_np(-ret) : "none");
-	quiet_stage(pcie, PCIE_QUIET_CUT_OFF, 0);
+	quiet_cut_off(pcie, "it could not be stopped, not even by a reset of the PCI function");
 }
 
 static void cut_off(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
-	log_err("drive cut off from memory, it cannot be stopped name=\"%s\"", ctrl->name);
+	log_err("drive cut off from memory name=\"%s\" reason=\"%s\"", ctrl->name,
+		pcie->cut_off_why);
 	nvmh_vfio_cut_off(pcie->vfio);
 	pcie->cut_off = true;
 	pcie->quiet = PCIE_QUIET_START;
@@ -381,6 +399,7 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 	ctrl->tr = pcie;
 	if (!pcie)
 		return nvmh_error(-ENOMEM, "out of memory");
+	pcie->cut_off_why = gone;
 	ret = nvmh_pci_parse(ctrl->opts.traddr, bdf);
 	if (ret)
 		return ret;
@@ -423,6 +442,7 @@ static void pcie_free(struct nvmh_ctrl *ctrl)
 
 /* The order of the specification. Times: 0 is CAP.TO. */
 static const struct nvmh_step steps[] = {
+	{ "look for the device", step_present, 5000 },
 	{ "read capabilities", nvmh_step_read_cap, 5000 },
 	{ "disable", nvmh_step_disable, 0 },
 	{ "wait until idle", nvmh_step_wait_not_ready, 0 },

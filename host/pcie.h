@@ -45,6 +45,7 @@ struct pcie {
 	bool watch;	  /* CSTS means something */
 	bool wanted_back; /* the kernel removes the device */
 	bool cut_off;
+	const char *cut_off_why;
 	struct pcie_mem buf; /* ctrl->step_buf and ctrl->sync_buf */
 };
 

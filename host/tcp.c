@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The NVMe/TCP transport's control plane: queues, registers as properties, orderly shutdown, the pace of reconnecting, the table of
- * steps. Runs in the controller's thread; nothing blocks: what is not done yet answers -EAGAIN.
+ * The NVMe/TCP transport's control plane: queues, registers as properties, orderly shutdown, the
+ * pace of reconnecting, the table of steps. Runs in the controller's thread; nothing blocks: what
+ * is not done yet answers -EAGAIN.
  * Entry point: nvmh_tcp_ops.
- * NVM Express Base Specification 2.x, "Fabrics Command Set"; NVMe/TCP Transport Specification, section 3.4.
+ * NVM Express Base Specification 2.x, "Fabrics Command Set"; NVMe/TCP Transport Specification,
+ * section 3.4.
  */
 #include "host/tcp.h"
 
@@ -38,8 +40,8 @@ enum {
 /* ---------------------------------------------------------------- queues */
 
 /*
- * When to try again, beyond the pause that every failed try has: the time grows, so that a target which is gone for long is not
- * bothered, and one that restarts is found soon.
+ * When to try again, beyond the pause that every failed try has: the time grows, so that a target
+ * which is gone for long is not bothered, and one that restarts is found soon.
  */
 static uint64_t retry_at(const struct nvmh_ctrl *ctrl)
 {
@@ -141,7 +143,8 @@ static int property(struct nvmh_ctrl *ctrl, uint32_t off, bool write, bool wide,
 		return nvmh_error(-ENOTCONN, "%s", tq->error[0] ? tq->error : "not connected");
 	if (cmd->busy && clock_now_ns() >= tc->prop_deadline_ns)
 		return nvmh_error(-ETIMEDOUT, "Property %s of %02xh was not answered in %u ms",
-				  tc->prop_write ? "Set" : "Get", tc->prop_off, ctrl->opts.admin_timeout_ms);
+				  tc->prop_write ? "Set" : "Get", tc->prop_off,
+				  ctrl->opts.admin_timeout_ms);
 	if (cmd->busy)
 		return -EAGAIN;
 	if (cmd->done) {
@@ -160,7 +163,8 @@ static int property(struct nvmh_ctrl *ctrl, uint32_t off, bool write, bool wide,
 	tc->prop_deadline_ns = clock_now_ns() + ctrl->opts.admin_timeout_ms * TCP_NS_PER_MS;
 	ret = nvmh_tcp_cmd_send(tq, cmd);
 	if (ret && ret != -EAGAIN)
-		return nvmh_error(ret, "a Property command cannot be sent: %s", strerrordesc_np(-ret));
+		return nvmh_error(ret, "a Property command cannot be sent: %s",
+				  strerrordesc_np(-ret));
 	return -EAGAIN;
 }
 
@@ -215,8 +219,9 @@ static int orderly_shutdown(struct nvmh_ctrl *ctrl)
 }
 
 /*
- * After this nothing comes from the controller any more: the sockets are shut down. An I/O queue's owner may be within a poll; it finds
- * the end of the stream, and completes what is outstanding when it sees the state.
+ * After this nothing comes from the controller any more: the sockets are shut down. An I/O queue's
+ * owner may be within a poll; it finds the end of the stream, and completes what is outstanding
+ * when it sees the state.
  */
 static int tcp_quiesce(struct nvmh_ctrl *ctrl, bool shutdown_notify)
 {
@@ -233,7 +238,7 @@ static int tcp_quiesce(struct nvmh_ctrl *ctrl, bool shutdown_notify)
 		if (tq->stage != TCP_UP)
 			nvmh_tcp_queue_close(tq);
 		else
-			shutdown(tq->stream.fd, SHUT_RDWR);
+			nvmh_tcp_queue_cut(tq, !shutdown_notify);
 	}
 	return 0;
 }
@@ -275,9 +280,11 @@ static int open_queues(struct nvmh_ctrl *ctrl, struct tcp_ctrl *tc)
 	}
 	for (i = 1; i <= ctrl->opts.nr_io_queues; i++) {
 		tc->queues[i].epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-		if (tc->queues[i].epoll_fd < 0 ||
-		    epoll_ctl(tc->queues[i].epoll_fd, EPOLL_CTL_ADD, ctrl->ioq[i - 1].event_fd, &ev))
-			return nvmh_error(-errno, "no descriptor for a queue: %m (raise LimitNOFILE= or ulimit -n)");
+		if (tc->queues[i].epoll_fd < 0 || epoll_ctl(tc->queues[i].epoll_fd, EPOLL_CTL_ADD,
+							    ctrl->ioq[i - 1].event_fd, &ev))
+			return nvmh_error(
+				-errno,
+				"no descriptor for a queue: %m (raise LimitNOFILE= or ulimit -n)");
 	}
 	return 0;
 }
@@ -308,9 +315,11 @@ static int parse_address(struct nvmh_ctrl *ctrl, struct tcp_ctrl *tc)
 	if (ret)
 		return ret;
 	if (sock_addr(ctrl->opts.traddr, tc->port, &ss, &len))
-		return nvmh_error(-EINVAL, "traddr: \"%s\" is not an IPv4 or IPv6 address", ctrl->opts.traddr);
+		return nvmh_error(-EINVAL, "traddr: \"%s\" is not an IPv4 or IPv6 address",
+				  ctrl->opts.traddr);
 	sock_addr_text(&ss, tc->addr, sizeof(tc->addr));
-	if (!ctrl->opts.subnqn || !nqn_is_text(ctrl->opts.subnqn, strnlen(ctrl->opts.subnqn, NVME_NQN_FIELD)))
+	if (!ctrl->opts.subnqn ||
+	    !nqn_is_text(ctrl->opts.subnqn, strnlen(ctrl->opts.subnqn, NVME_NQN_FIELD)))
 		return nvmh_error(-EINVAL, "subnqn: the subsystem's NQN is missing or is no name");
 	return 0;
 }
@@ -323,7 +332,8 @@ static int set_ident(struct nvmh_ctrl *ctrl)
 
 	ret = nvmh_ident_get(ctrl->opts.hostnqn, ctrl->opts.hostid, &ident);
 	if (ret)
-		return nvmh_error(ret, ret == -EINVAL ? "hostnqn: \"%s\" is no name" : "no host NQN%s",
+		return nvmh_error(ret,
+				  ret == -EINVAL ? "hostnqn: \"%s\" is no name" : "no host NQN%s",
 				  ctrl->opts.hostnqn ? ctrl->opts.hostnqn : " can be made");
 	nqn = strdup(ident.nqn);
 	if (!nqn)
@@ -361,7 +371,8 @@ static int tcp_open(struct nvmh_ctrl *ctrl)
 
 static bool is_discovery(const struct nvmh_ctrl *ctrl)
 {
-	return !strcmp(ctrl->opts.subnqn, NQN_DISCOVERY) || ctrl->id.cntrltype == CNTRLTYPE_DISCOVERY;
+	return !strcmp(ctrl->opts.subnqn, NQN_DISCOVERY) ||
+	       ctrl->id.cntrltype == CNTRLTYPE_DISCOVERY;
 }
 
 /* What the transport needs of an I/O controller, from Identify Controller. */
@@ -375,12 +386,16 @@ static int step_limits(struct nvmh_ctrl *ctrl)
 		return nvmh_error(-ENOTSUP, "it wants in-capsule data at an offset (ICDOFF %u)",
 				  le16toh(id->icdoff));
 	if (le32toh(id->ioccsz) < MIN_IOCCSZ || !le32toh(id->iorcsz))
-		return nvmh_error(-EPROTO, "its capsules have no room for a queue entry (IOCCSZ %u, IORCSZ %u)",
-				  le32toh(id->ioccsz), le32toh(id->iorcsz));
+		return nvmh_error(
+			-EPROTO,
+			"its capsules have no room for a queue entry (IOCCSZ %u, IORCSZ %u)",
+			le32toh(id->ioccsz), le32toh(id->iorcsz));
 	if (!(le32toh(id->sgls) & NVME_CTRL_SGLS_SUPPORTED))
 		return nvmh_error(-EPROTO, "it does not support SGLs, which NVMe/TCP requires");
 	if (ctrl->opts.kato_ms && !le16toh(id->kas))
-		return nvmh_error(-ENOTSUP, "it has no keep alive timer: connect without a keep alive timeout");
+		return nvmh_error(
+			-ENOTSUP,
+			"it has no keep alive timer: connect without a keep alive timeout");
 	return 0;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside of the NVMe/TCP transport of the host library: a controller's part, a queue's part, and what the control plane
- * (tcp.c, tcp_connect.c) and the data plane (tcp_queue.c, tcp_recv.c) want of each other.
+ * Inside of the NVMe/TCP transport of the host library: a controller's part, a queue's part, and
+ * what the control plane (tcp.c, tcp_connect.c) and the data plane (tcp_queue.c, tcp_recv.c) want
+ * of each other.
  * NVM Express NVMe over TCP Transport Specification.
  *
- * A queue's connection belongs to the controller's thread until the queue is LIVE, then to the queue's owner, and again
- * to the controller's thread once it is DOWN. In between the controller's thread does one thing only: shutdown(2) on the
- * socket, which makes the owner notice. The socket is closed while the queue is DOWN.
+ * A queue's connection belongs to the controller's thread until the queue is LIVE, then to the
+ * queue's owner, and again to the controller's thread once it is DOWN. In between the controller's
+ * thread does one thing only: it cuts the connection, which makes the owner notice. The socket is
+ * closed while the queue is DOWN.
  */
 #ifndef HOST_TCP_H
 #define HOST_TCP_H
@@ -21,11 +23,12 @@
 #include "host/fabrics.h"
 
 enum {
-	TCP_MAX_R2T = 4,      /* R2Ts of one command that the controller may have outstanding */
-	TCP_TAG_IOV = 16,     /* pieces of one H2CData PDU that is not the whole data of its command */
-	TCP_AHEAD_IO = 128 << 10, /* look-ahead of an I/O queue, bytes; touched only as far as used */
+	TCP_MAX_R2T = 4,  /* R2Ts of one command that the controller may have outstanding */
+	TCP_TAG_IOV = 16, /* pieces of one H2CData PDU that is not the whole data of its command */
+	/* look-ahead in bytes; memory is touched only as far as used */
+	TCP_AHEAD_IO = 128 << 10,
 	TCP_AHEAD_ADMIN = 16 << 10,
-	TCP_AHEAD_SMALL = 4 << 10, /* look-ahead while payloads are large: what lies in it must be copied */
+	TCP_AHEAD_SMALL = 4 << 10, /* after large payloads: what lies in it must be copied */
 	TCP_LARGE_BYTES = 16 << 10,
 	TCP_ERROR_TEXT = 200,
 	TCP_STAGE_MS = 10000, /* for each stage of a connection; less if admin commands have less */
@@ -71,25 +74,25 @@ struct tcp_queue {
 	struct tcp_tag *tags;
 	uint8_t *ahead; /* look-ahead: received bytes not yet given to rx */
 	uint32_t ahead_size;
-	uint32_t max_icd;    /* in-capsule data bytes a command may carry */
-	uint32_t maxh2cdata; /* bytes of one H2CData PDU */
+	uint32_t max_icd;	/* in-capsule data bytes a command may carry */
+	uint32_t maxh2cdata;	/* bytes of one H2CData PDU */
 	struct tcp_tag *rx_tag; /* whose payload is being received */
 	bool tx_blocked;	/* the socket took no more: wait until it is writable */
-	bool tx_wanted;		/* H2CData was queued while receiving: send without waiting for a commit */
-	bool large;		/* recent payloads were large */
-	bool armed;		/* the owner slept: look at the socket even without commands outstanding */
+	bool tx_wanted; /* H2CData was queued while receiving: send without waiting for a commit */
+	bool large;	/* recent payloads were large */
+	bool armed;	/* the owner slept: look at the socket even without commands outstanding */
 	uint8_t idle_polls;
 	bool in_poll;
-	bool closing;		/* nothing is said any more */
-	int nr_done;		/* requests completed by the current receive */
-	int watch_epfd;		/* the epoll descriptor that watches the socket, -1: none */
+	bool closing;	/* nothing is said any more */
+	int nr_done;	/* requests completed by the current receive */
+	int watch_epfd; /* the epoll descriptor that watches the socket, -1: none */
 	uint32_t watch_events;
 	struct pdu_tx ctl_tx; /* ICReq, TermReq */
 	struct pdu_rx rx;
 	struct iovec *rx_iov; /* MAX_IOV: slice of the caller's list that a C2HData fills */
 	int err;	      /* valid when failed: -errno */
 	char error[TCP_ERROR_TEXT];
-	_Atomic bool failed;  /* the connection is of no use any more; set after err and error */
+	_Atomic bool failed; /* the connection is of no use any more; set after err and error */
 
 	/* the controller's thread */
 	struct tcp_ctrl *tc;
@@ -126,7 +129,7 @@ struct tcp_ctrl {
 	bool shutdown_told;   /* CC.SHN is written */
 };
 
-/* ---- tcp_queue.c: the data plane; its functions run in the thread that owns the connection at that time ---- */
+/* ---- tcp_queue.c: the data plane; the thread that owns the connection at that time ---- */
 
 /* nvmh_tcp_queue_alloc() - memory for q->nr_tags commands. Return: 0, -ENOMEM. */
 int nvmh_tcp_queue_alloc(struct tcp_queue *tq);
@@ -136,19 +139,37 @@ void nvmh_tcp_queue_start(struct tcp_queue *tq);
 /* nvmh_tcp_queue_flush() - send what the socket takes; failures show in tq->failed */
 void nvmh_tcp_queue_flush(struct tcp_queue *tq);
 /*
- * nvmh_tcp_queue_fail() - the connection is of no use: notes why, shuts the socket down. The first reason stays. Outstanding commands are
- * completed by the next poll. @err: -errno.
+ * nvmh_tcp_queue_fail() - the connection is of no use: notes why, shuts the socket down. The first
+ * reason stays. Outstanding commands are completed by the next poll. @err: -errno.
  */
 void nvmh_tcp_queue_fail(struct tcp_queue *tq, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* nvmh_tcp_queue_refuse() - the same because of what the peer sent: a TermReq goes out first, as far as the socket takes it at once */
+/*
+ * nvmh_tcp_queue_refuse() - the same because of what the peer sent: a TermReq goes out first, as
+ * far as the socket takes it at once
+ */
 void nvmh_tcp_queue_refuse(struct tcp_queue *tq, uint16_t fes, uint32_t fei, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* nvmh_tcp_tag_send_data() - queue the next H2CData PDU of the tag's oldest R2T; the tag's tx is free */
+/*
+ * nvmh_tcp_queue_cut() - end the connection, keep the descriptor. Any thread while the queue is up.
+ * @discard: what the kernel has not sent yet is forgotten: a write whose request has ended must not
+ *	arrive after its repetition over another connection.
+ */
+void nvmh_tcp_queue_cut(struct tcp_queue *tq, bool discard);
+/*
+ * nvmh_tcp_tag_send_data() - queue the next H2CData PDU of the tag's oldest R2T; the tag's tx is
+ * free
+ */
 void nvmh_tcp_tag_send_data(struct tcp_tag *tag);
-/* nvmh_tcp_recv() - take what the socket has, complete what is complete. Return: completions (tcp_recv.c) */
+/*
+ * nvmh_tcp_recv() - take what the socket has, complete what is complete. Return: completions
+ * (tcp_recv.c)
+ */
 int nvmh_tcp_recv(struct tcp_queue *tq);
-/* nvmh_tcp_queue_watch() - let @epfd (-1: nobody) tell about @events of the socket. Return: 0 or -errno. */
+/*
+ * nvmh_tcp_queue_watch() - let @epfd (-1: nobody) tell about @events of the socket. Return: 0 or
+ * -errno.
+ */
 int nvmh_tcp_queue_watch(struct tcp_queue *tq, int epfd, uint32_t events);
 
 int nvmh_tcp_queue_submit(struct nvmh_queue *q, struct nvmh_req *req);
@@ -162,13 +183,20 @@ const char *nvmh_tcp_fes_str(uint16_t fes);
 /* ---- tcp_connect.c: the controller's thread ---- */
 
 /*
- * nvmh_tcp_queue_up() - take a queue's connection from TCP_CLOSED to TCP_UP; call it again while it answers -EAGAIN. Return: 0; -EAGAIN;
- * -errno, closed again and nvmh_error() told why; -EREMOTEIO, the controller refuses a queue after the first.
+ * nvmh_tcp_queue_up() - take a queue's connection from TCP_CLOSED to TCP_UP; call it again while it
+ * answers -EAGAIN. Return: 0; -EAGAIN; -errno, closed again and nvmh_error() told why; -EREMOTEIO,
+ * the controller refuses a queue after the first.
  */
 int nvmh_tcp_queue_up(struct tcp_queue *tq);
-/* nvmh_tcp_queue_close() - free what the connection has; requests still outstanding end with ST_HOST_PATH_ERROR. Harmless when closed. */
+/*
+ * nvmh_tcp_queue_close() - free what the connection has; requests still outstanding end with
+ * ST_HOST_PATH_ERROR. Harmless when closed.
+ */
 void nvmh_tcp_queue_close(struct tcp_queue *tq);
-/* nvmh_tcp_cmd_send() - send @cmd->req, whose command and data are set; @cmd->done tells of the answer. Return as nvmh_queue_submit(). */
+/*
+ * nvmh_tcp_cmd_send() - send @cmd->req, whose command and data are set; @cmd->done tells of the
+ * answer. Return as nvmh_queue_submit().
+ */
 int nvmh_tcp_cmd_send(struct tcp_queue *tq, struct tcp_cmd *cmd);
 
 #endif /* HOST_TCP_H */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * How the connection of an NVMe/TCP queue comes up, in stages that each have a deadline: TCP connect, ICReq and ICResp, Connect
- * command. The same for the admin queue and I/O queues. Runs in the controller's thread; nothing blocks: what is not done yet
- * answers -EAGAIN. Commands of the library's own travel like everybody's, over the data plane (tcp_queue.c).
+ * How the connection of an NVMe/TCP queue comes up, in stages that each have a deadline: TCP
+ * connect, ICReq and ICResp, Connect command. The same for the admin queue and I/O queues. Runs in
+ * the controller's thread; nothing blocks: what is not done yet answers -EAGAIN. Commands of the
+ * library's own travel like everybody's, over the data plane (tcp_queue.c).
  * Entry points: nvmh_tcp_queue_up(), nvmh_tcp_queue_close(), nvmh_tcp_cmd_send().
- * NVMe/TCP Transport Specification, section 3.4 (initialization); NVM Express Base Specification 2.x, "Connect Command".
+ * NVMe/TCP Transport Specification, section 3.4 (initialization); NVM Express Base Specification
+ * 2.x, "Connect Command".
  */
 #include "host/tcp.h"
 
@@ -49,7 +51,10 @@ void nvmh_tcp_queue_close(struct tcp_queue *tq)
 	if (tq->stage != TCP_CLOSED) {
 		tq->closing = true;
 		pdu_txq_drop(&tq->txq);
-		/* what the queue's state does not complete: commands of a connection that did not come up */
+		/*
+		 * what the queue's state does not complete: commands of a connection that did not
+		 * come up
+		 */
 		nvmh_queue_abort_all(tq->q, ST_HOST_PATH_ERROR);
 		nvmh_tcp_queue_watch(tq, -1, 0);
 		stream_close(&tq->stream);
@@ -88,7 +93,8 @@ static int connect_error(const struct tcp_queue *tq, int err)
 		hint = ": raise LimitNOFILE= or ulimit -n";
 		break;
 	}
-	return nvmh_error(err, "cannot connect to %s: %s%s", tq->tc->addr, strerrordesc_np(-err), hint);
+	return nvmh_error(err, "cannot connect to %s: %s%s", tq->tc->addr, strerrordesc_np(-err),
+			  hint);
 }
 
 static int stage_closed(struct tcp_queue *tq)
@@ -158,7 +164,9 @@ static int stage_ic(struct tcp_queue *tq)
 	req->len = sizeof(tc->connect_data);
 	enter(tq, TCP_CONNECT);
 	ret = nvmh_tcp_cmd_send(tq, &tc->connect);
-	return ret ? nvmh_error(ret, "the Connect command cannot be sent: %s", strerrordesc_np(-ret)) : 0;
+	return ret ? nvmh_error(ret, "the Connect command cannot be sent: %s",
+				strerrordesc_np(-ret))
+		   : 0;
 }
 
 /* In-capsule data of I/O commands, as Identify Controller tells. */
@@ -172,8 +180,9 @@ static uint32_t io_icd_bytes(const struct nvme_id_ctrl *id)
 }
 
 /*
- * What is known of the refusal as an errno that tells whether to try again. Without DNR a controller that was live may be so again:
- * the target restarts, or its configuration changes. A queue beyond the first is done without.
+ * What is known of the refusal as an errno that tells whether to try again. Without DNR a
+ * controller that was live may be so again: the target restarts, or its configuration changes. A
+ * queue beyond the first is done without.
  */
 static int refusal_errno(const struct nvmh_ctrl *ctrl, uint16_t qid, uint16_t status, int err)
 {
@@ -196,15 +205,17 @@ static int stage_connect(struct tcp_queue *tq)
 	if (!cmd->done)
 		return -EAGAIN;
 	cmd->done = false;
-	ret = nvmh_fabrics_connect_check(&cmd->req.cqe, qid, &ctrl->opts, &result, text, sizeof(text));
+	ret = nvmh_fabrics_connect_check(&cmd->req.cqe, qid, &ctrl->opts, &result, text,
+					 sizeof(text));
 	if (ret)
 		return nvmh_error(refusal_errno(ctrl, qid, cmd->req.status, ret), "%s", text);
 	if (result.auth_required)
-		return nvmh_error(-EACCES, "the controller wants host %s to authenticate (DH-HMAC-CHAP)",
+		return nvmh_error(-EACCES,
+				  "the controller wants host %s to authenticate (DH-HMAC-CHAP)",
 				  ctrl->opts.hostnqn);
 	if (qid && result.cntlid != ctrl->cntlid)
-		return nvmh_error(-EPROTO, "queue %u was connected to controller %u instead of %u", qid,
-				  result.cntlid, ctrl->cntlid);
+		return nvmh_error(-EPROTO, "queue %u was connected to controller %u instead of %u",
+				  qid, result.cntlid, ctrl->cntlid);
 	ctrl->cntlid = result.cntlid;
 	if (qid)
 		tq->max_icd = io_icd_bytes(&ctrl->id);
@@ -226,7 +237,7 @@ static const char *stage_name(enum tcp_stage stage)
 
 static int bring_up(struct tcp_queue *tq)
 {
-	static int (*const stages[])(struct tcp_queue *tq) = {
+	static int (*const stages[])(struct tcp_queue * tq) = {
 		[TCP_CLOSED] = stage_closed,
 		[TCP_CONNECTING] = stage_connecting,
 		[TCP_IC] = stage_ic,
@@ -243,8 +254,9 @@ static int bring_up(struct tcp_queue *tq)
 		}
 		ret = stages[tq->stage](tq);
 		if (ret == -EAGAIN && clock_now_ns() >= tq->deadline_ns)
-			return nvmh_error(-ETIMEDOUT, "%s did not give %s within %d ms", tq->tc->addr,
-					  stage_name(tq->stage), stage_limit_ms(tq->q->ctrl));
+			return nvmh_error(-ETIMEDOUT, "%s did not give %s within %d ms",
+					  tq->tc->addr, stage_name(tq->stage),
+					  stage_limit_ms(tq->q->ctrl));
 		if (ret)
 			return ret;
 	}

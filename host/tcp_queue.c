@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The data plane of an NVMe/TCP queue: commands and data on their way out, and the poll that brings answers in (tcp_recv.c).
- * Runs in the thread that owns the connection: the queue's owner while it is LIVE, else the controller's (tcp.h). Nothing
- * blocks or allocates but nvmh_tcp_queue_alloc().
- * Entry points: nvmh_tcp_queue_submit(), _commit(), _poll(), _arm() of the ops table; _fail() and _refuse() end a connection.
+ * The data plane of an NVMe/TCP queue: commands and data on their way out, and the poll that brings
+ * answers in (tcp_recv.c). Runs in the thread that owns the connection: the queue's owner while it
+ * is LIVE, else the controller's (tcp.h). Nothing blocks or allocates but nvmh_tcp_queue_alloc().
+ * Entry points: nvmh_tcp_queue_submit(), _commit(), _poll(), _arm() of the ops table; _fail() and
+ * _refuse() end a connection.
  *
- * Everything that a command needs lies in its tag. Its pdu_tx carries first the capsule and then one H2CData PDU after the
- * other; while that is on its way (tx_busy) the request's memory is in use, so an answer at that time is refused and a request
- * is never completed under a send.
+ * Everything that a command needs lies in its tag. Its pdu_tx carries first the capsule and then
+ * one H2CData PDU after the other; while that is on its way (tx_busy) the request's memory is in
+ * use, so an answer at that time is refused and a request is never completed under a send.
  * NVMe/TCP Transport Specification, sections 3.3 (data transfers, errors) and 3.6 (PDUs).
  */
 #include "host/tcp.h"
@@ -24,8 +25,33 @@
 #include "common/log.h"
 
 enum {
-	IDLE_POLLS = 64, /* without commands outstanding the socket is looked at every so many polls */
+	IDLE_POLLS =
+		64, /* without commands outstanding the socket is looked at every so many polls */
 };
+
+/* ---------------------------------------------------------------- events */
+
+int nvmh_tcp_queue_watch(struct tcp_queue *tq, int epfd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = NULL };
+	int op = EPOLL_CTL_MOD;
+
+	if (epfd == tq->watch_epfd && (epfd < 0 || events == tq->watch_events))
+		return 0;
+	if (epfd != tq->watch_epfd) {
+		if (tq->watch_epfd >= 0)
+			epoll_ctl(tq->watch_epfd, EPOLL_CTL_DEL, tq->stream.fd, NULL);
+		tq->watch_epfd = -1;
+		op = EPOLL_CTL_ADD;
+	}
+	if (epfd < 0)
+		return 0;
+	if (epoll_ctl(epfd, op, tq->stream.fd, &ev))
+		return -errno;
+	tq->watch_epfd = epfd;
+	tq->watch_events = events;
+	return 0;
+}
 
 /* ---------------------------------------------------------------- the end of a connection */
 
@@ -45,7 +71,16 @@ const char *nvmh_tcp_fes_str(uint16_t fes)
 	return "unknown Fatal Error Status";
 }
 
-static void fail_with(struct tcp_queue *tq, int err, const char *text)
+void nvmh_tcp_queue_cut(struct tcp_queue *tq, bool discard)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	if (!discard || connect(tq->stream.fd, &none, sizeof(none)))
+		shutdown(tq->stream.fd, SHUT_RDWR);
+}
+
+/* @told: the peer was told why, and should be able to read it. */
+static void fail_with(struct tcp_queue *tq, int err, bool told, const char *text)
 {
 	if (atomic_load_explicit(&tq->failed, memory_order_relaxed))
 		return;
@@ -56,10 +91,14 @@ static void fail_with(struct tcp_queue *tq, int err, const char *text)
 	else
 		snprintf(tq->error, sizeof(tq->error), "%s", text);
 	atomic_store_explicit(&tq->failed, true, memory_order_release);
-	/* the entries are forgotten before anybody completes the requests whose memory they point to */
+	/*
+	 * the entries are forgotten before anybody completes the requests whose memory they point
+	 * to
+	 */
 	pdu_txq_drop(&tq->txq);
-	if (tq->stream.fd >= 0)
-		shutdown(tq->stream.fd, SHUT_RDWR);
+	/* it would be readable all the time; the kicks wake whoever has to act */
+	nvmh_tcp_queue_watch(tq, -1, 0);
+	nvmh_tcp_queue_cut(tq, !told);
 	log_debug("connection lost ctrl=%s qid=%u reason=%s", tq->tc->addr, tq->q->qid, text);
 	nvmh_queue_kick(tq->q);
 	if (tq->stage == TCP_UP)
@@ -74,7 +113,7 @@ void nvmh_tcp_queue_fail(struct tcp_queue *tq, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fail_with(tq, err, text);
+	fail_with(tq, err, false, text);
 }
 
 /* One try: the peer may not read, and nobody waits for it. */
@@ -83,7 +122,10 @@ static void send_term(struct tcp_queue *tq, uint16_t fes, uint32_t fei)
 	struct iovec iov[MAX_IOV];
 
 	tq->closing = true;
-	/* a PDU that has begun must be finished, or the stream is out of step; otherwise nothing else need be said */
+	/*
+	 * a PDU that has begun must be finished, or the stream is out of step; otherwise nothing
+	 * else need be said
+	 */
 	if (!tq->txq.off)
 		pdu_txq_drop(&tq->txq);
 	pdu_tx_term(&tq->ctl_tx, NVME_TCP_H2C_TERM, fes, fei, &tq->rx.pdu, tq->rx.hdr_got);
@@ -109,32 +151,10 @@ void nvmh_tcp_queue_refuse(struct tcp_queue *tq, uint16_t fes, uint32_t fei, con
 			snprintf(text + n, sizeof(text) - (size_t)n, " (answered with TermReq: %s)",
 				 nvmh_tcp_fes_str(fes));
 	}
-	fail_with(tq, -EPROTO, text);
+	fail_with(tq, -EPROTO, fes, text);
 }
 
 /* ---------------------------------------------------------------- out */
-
-int nvmh_tcp_queue_watch(struct tcp_queue *tq, int epfd, uint32_t events)
-{
-	struct epoll_event ev = { .events = events, .data.ptr = NULL };
-	int op = EPOLL_CTL_MOD;
-
-	if (epfd == tq->watch_epfd && (epfd < 0 || events == tq->watch_events))
-		return 0;
-	if (epfd != tq->watch_epfd) {
-		if (tq->watch_epfd >= 0)
-			epoll_ctl(tq->watch_epfd, EPOLL_CTL_DEL, tq->stream.fd, NULL);
-		tq->watch_epfd = -1;
-		op = EPOLL_CTL_ADD;
-	}
-	if (epfd < 0)
-		return 0;
-	if (epoll_ctl(epfd, op, tq->stream.fd, &ev))
-		return -errno;
-	tq->watch_epfd = epfd;
-	tq->watch_events = events;
-	return 0;
-}
 
 /* The descriptor wakes its thread when what is blocked can go on. */
 static void watch_blocked(struct tcp_queue *tq)
@@ -172,14 +192,18 @@ void nvmh_tcp_queue_flush(struct tcp_queue *tq)
 	if (tq->closing)
 		return;
 	send_all(tq);
-	/* an I/O queue's owner says with nvmh_queue_arm() when it sleeps; the controller's thread may at any time */
+	/*
+	 * an I/O queue's owner says with nvmh_queue_arm() when it sleeps; the controller's thread
+	 * may at any time
+	 */
 	if (tq->tx_blocked != blocked && (!tq->q->qid || tq->stage != TCP_UP))
 		watch_blocked(tq);
 }
 
 /*
- * The pieces of the request's memory from @off, as many bytes of *@len as TCP_TAG_IOV pieces hold. A shorter PDU is a whole number
- * of dwords: no 4 bytes lie in more than 4 pieces, so there is always progress.
+ * The pieces of the request's memory from @off, as many bytes of *@len as TCP_TAG_IOV pieces hold.
+ * A shorter PDU is a whole number of dwords: no 4 bytes lie in more than 4 pieces, so there is
+ * always progress.
  */
 static int data_pieces(struct tcp_tag *tag, uint32_t off, uint32_t *len)
 {
@@ -284,7 +308,10 @@ static int outstanding(const struct nvmh_queue *q)
 	return atomic_load_explicit(&q->outstanding, memory_order_relaxed);
 }
 
-/* At once: an I/O command may have another path. Admin commands are the controller's own affair, and end as with any reset. */
+/*
+ * At once: an I/O command may have another path. Admin commands are the controller's own affair,
+ * and end as with any reset.
+ */
 static int complete_lost(struct tcp_queue *tq)
 {
 	int nr = outstanding(tq->q);

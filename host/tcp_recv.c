@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What an NVMe/TCP controller sends: responses, data, requests for data, and everything it ought not to send.
- * Runs in the thread that owns the connection (tcp.h). Entry point: nvmh_tcp_recv().
+ * What an NVMe/TCP controller sends: responses, data, requests for data, and everything it ought
+ * not to send. Runs in the thread that owns the connection (tcp.h). Entry point: nvmh_tcp_recv().
  *
- * One receive call covers the rest of the payload in progress, straight into the caller's memory, and a look-ahead for what
- * follows; small payloads are copied out of the look-ahead, large ones go to their place. The PDU engine has checked lengths,
- * flags and header digests; here each PDU is matched with the command it belongs to before a byte of it is taken. A violation
- * ends the connection: nothing later on it could be trusted.
+ * One receive call covers the rest of the payload in progress, straight into the caller's memory,
+ * and a look-ahead for what follows; small payloads are copied out of the look-ahead, large ones go
+ * to their place. The PDU engine has checked lengths, flags and header digests; here each PDU is
+ * matched with the command it belongs to before a byte of it is taken. A violation ends the
+ * connection: nothing later on it could be trusted.
  * NVMe/TCP Transport Specification, sections 3.3 and 3.6.
  */
 #include "host/tcp.h"
@@ -21,7 +22,6 @@ enum {
 	/* byte offsets of fields, for the Fatal Error Information of a TermReq */
 	FEI_FLAGS = 1,
 	FEI_CCCID = 8,
-	FEI_OFFSET = 12,
 	FEI_LENGTH = 16,
 	FEI_RSP_CID = 20,
 	FEI_IC_PFV = 8,
@@ -32,9 +32,11 @@ enum {
 	SQHD_UNKNOWN = 0xffff,
 };
 
-#define refuse_field(tq, fei, ...) nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_INVALID_PDU_HDR, fei, __VA_ARGS__)
+#define refuse_field(tq, fei, ...) \
+	nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_INVALID_PDU_HDR, fei, __VA_ARGS__)
 #define refuse_order(tq, ...) nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_PDU_SEQ_ERR, 0, __VA_ARGS__)
-#define refuse_range(tq, ...) nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_DATA_OUT_OF_RANGE, 0, __VA_ARGS__)
+#define refuse_range(tq, ...) \
+	nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_DATA_OUT_OF_RANGE, 0, __VA_ARGS__)
 
 static bool has_failed(const struct tcp_queue *tq)
 {
@@ -53,21 +55,23 @@ static void rx_icresp(struct tcp_queue *tq)
 
 	if (le16_get(ic->pfv) != NVME_TCP_PFV_1_0) {
 		nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_UNSUPPORTED_PARAM, FEI_IC_PFV,
-				      "ICResp has PDU format version %u, only 0 is known", le16_get(ic->pfv));
+				      "ICResp has PDU format version %u, only 0 is known",
+				      le16_get(ic->pfv));
 	} else if (ic->cpda > NVME_TCP_HPDA_MAX) {
 		refuse_field(tq, FEI_IC_CPDA, "ICResp has CPDA %u, the maximum is %u", ic->cpda,
 			     NVME_TCP_HPDA_MAX);
 	} else if (ic->dgst & ~wanted) {
-		refuse_field(tq, FEI_IC_DGST, "ICResp turns on digests %02xh, asked for were %02xh", ic->dgst,
-			     wanted);
+		refuse_field(tq, FEI_IC_DGST, "ICResp turns on digests %02xh, asked for were %02xh",
+			     ic->dgst, wanted);
 	} else if (maxh2cdata < NVME_TCP_MIN_MAXH2CDATA || maxh2cdata % 4) {
 		refuse_field(tq, FEI_IC_MAXH2CDATA,
-			     "ICResp has MAXH2CDATA %u, not a multiple of 4 or less than %u", maxh2cdata,
-			     NVME_TCP_MIN_MAXH2CDATA);
+			     "ICResp has MAXH2CDATA %u, not a multiple of 4 or less than %u",
+			     maxh2cdata, NVME_TCP_MIN_MAXH2CDATA);
 	} else if (ic->dgst != wanted) {
-		nvmh_tcp_queue_fail(tq, -EPROTONOSUPPORT,
-				    "the controller does not offer the %s digest that was asked for",
-				    (wanted & ~ic->dgst) & NVME_TCP_HDGST_ENABLE ? "header" : "data");
+		nvmh_tcp_queue_fail(
+			tq, -EPROTONOSUPPORT,
+			"the controller does not offer the %s digest that was asked for",
+			(wanted & ~ic->dgst) & NVME_TCP_HDGST_ENABLE ? "header" : "data");
 	} else {
 		pdu_rx_negotiated(&tq->rx, opts->hdgst, opts->ddgst, 1);
 		pdu_txq_negotiated(&tq->txq, opts->hdgst, opts->ddgst, ic->cpda + 1);
@@ -82,19 +86,21 @@ static void rx_term(struct tcp_queue *tq)
 	uint16_t fes = le16_get(term->fes);
 	uint32_t fei = le16_get(term->feil) | (uint32_t)le16_get(term->feih) << 16;
 
-	nvmh_tcp_queue_fail(tq, -EPROTO, "the controller ended the connection: TermReq, FES %02xh, %s, FEI %xh",
+	nvmh_tcp_queue_fail(tq, -EPROTO,
+			    "the controller ended the connection: TermReq, FES %02xh, %s, FEI %xh",
 			    fes, nvmh_tcp_fes_str(fes), fei);
 }
 
 /* ---------------------------------------------------------------- commands */
 
-/* The tag of an outstanding command whose capsule, or the data last asked for, is not just being sent; NULL: refused. */
+/* The tag of the outstanding command with that id; NULL: there is none, refused. */
 static struct tcp_tag *find_tag(struct tcp_queue *tq, uint16_t cid, uint32_t fei, const char *what)
 {
 	struct nvmh_req *req = nvmh_queue_find(tq->q, cid);
 
 	if (!req) {
-		refuse_field(tq, fei, "%s for command id %04xh, which is not outstanding", what, cid);
+		refuse_field(tq, fei, "%s for command id %04xh, which is not outstanding", what,
+			     cid);
 		return NULL;
 	}
 	return &tq->tags[req->tag];
@@ -118,12 +124,13 @@ static void rx_rsp(struct tcp_queue *tq)
 		return;
 	req = tag->req;
 	if (tag->tx_busy) {
-		refuse_order(tq, "response to command %04xh, which has not been sent completely", cqe.cid);
+		refuse_order(tq, "response to command %04xh, which has not been sent completely",
+			     cqe.cid);
 		return;
 	}
 	if (!(cqe_status(&cqe) & ST_MASK) && req->dir != NVMH_NO_DATA && tag->moved != req->len) {
-		refuse_order(tq, "success for command %04xh after %u of its %u bytes", cqe.cid, tag->moved,
-			     req->len);
+		refuse_order(tq, "success for command %04xh after %u of its %u bytes", cqe.cid,
+			     tag->moved, req->len);
 		return;
 	}
 	complete(tq, tag, &cqe);
@@ -147,14 +154,14 @@ static struct tcp_tag *check_data(struct tcp_queue *tq)
 	else if (tag->tx_busy)
 		refuse_order(tq, "data for command %04xh, which has not been sent", data->cccid.v);
 	else if (!len || len != tq->rx.data_len)
-		refuse_field(tq, FEI_LENGTH, "data PDU of %u bytes that says it has %u", tq->rx.data_len,
-			     len);
+		refuse_field(tq, FEI_LENGTH, "data PDU of %u bytes that says it has %u",
+			     tq->rx.data_len, len);
 	else if (off > req->len || len > req->len - off)
-		refuse_range(tq, "data at %u, %u bytes, beyond the %u bytes of command %04xh", off, len,
-			     req->len, data->cccid.v);
+		refuse_range(tq, "data at %u, %u bytes, beyond the %u bytes of command %04xh", off,
+			     len, req->len, data->cccid.v);
 	else if (off != tag->moved || tag->last)
-		refuse_order(tq, "data of command %04xh out of order: at %u, expected %s %u", data->cccid.v,
-			     off, tag->last ? "nothing after" : "at", tag->moved);
+		refuse_order(tq, "data of command %04xh out of order: at %u, expected %s %u",
+			     data->cccid.v, off, tag->last ? "nothing after" : "at", tag->moved);
 	else if (len % 4 && off + len != req->len)
 		refuse_field(tq, FEI_LENGTH, "data of command %04xh cut at %u, not a dword",
 			     data->cccid.v, off + len);
@@ -162,8 +169,8 @@ static struct tcp_tag *check_data(struct tcp_queue *tq)
 		refuse_field(tq, FEI_FLAGS, "data of command %04xh with SUCCESS but not LAST",
 			     data->cccid.v);
 	else if ((flags & NVME_TCP_F_DATA_SUCCESS) && off + len != req->len)
-		refuse_order(tq, "success for command %04xh after %u of its %u bytes", data->cccid.v,
-			     off + len, req->len);
+		refuse_order(tq, "success for command %04xh after %u of its %u bytes",
+			     data->cccid.v, off + len, req->len);
 	else
 		return tag;
 	return NULL;
@@ -220,19 +227,19 @@ static void rx_r2t(struct tcp_queue *tq)
 		refuse_order(tq, "R2T for command %04xh, which has not been sent", r2t->cccid.v);
 	else if (tag->nr_r2t == TCP_MAX_R2T)
 		nvmh_tcp_queue_refuse(tq, NVME_TCP_FES_R2T_LIMIT_EXCEEDED, 0,
-				      "more than %u R2Ts outstanding for command %04xh", TCP_MAX_R2T,
-				      r2t->cccid.v);
+				      "more than %u R2Ts outstanding for command %04xh",
+				      TCP_MAX_R2T, r2t->cccid.v);
 	else if (!len)
 		refuse_field(tq, FEI_LENGTH, "R2T for 0 bytes");
 	else if (off > req->len || len > req->len - off)
-		refuse_range(tq, "R2T at %u, %u bytes, beyond the %u bytes of command %04xh", off, len,
-			     req->len, r2t->cccid.v);
+		refuse_range(tq, "R2T at %u, %u bytes, beyond the %u bytes of command %04xh", off,
+			     len, req->len, r2t->cccid.v);
 	else if (off != tag->moved)
-		refuse_order(tq, "R2T of command %04xh out of order: at %u, expected at %u", r2t->cccid.v,
-			     off, tag->moved);
+		refuse_order(tq, "R2T of command %04xh out of order: at %u, expected at %u",
+			     r2t->cccid.v, off, tag->moved);
 	else if (len % 4 && off + len != req->len)
-		refuse_field(tq, FEI_LENGTH, "R2T of command %04xh ends at %u, not a dword", r2t->cccid.v,
-			     off + len);
+		refuse_field(tq, FEI_LENGTH, "R2T of command %04xh ends at %u, not a dword",
+			     r2t->cccid.v, off + len);
 	else {
 		tag->r2t[(tag->first_r2t + tag->nr_r2t++) % TCP_MAX_R2T] = (struct tcp_r2t){
 			.ttag = le16_get(r2t->ttag),
@@ -277,7 +284,8 @@ static void rx_bad(struct tcp_queue *tq)
 		nvmh_tcp_queue_refuse(tq, 0, 0, "the controller sent a broken TermReq");
 		break;
 	case NVME_TCP_FES_HDR_DIGEST_ERR:
-		nvmh_tcp_queue_refuse(tq, rx->fes, rx->fei, "PDU type %02xh with a wrong header digest",
+		nvmh_tcp_queue_refuse(tq, rx->fes, rx->fei,
+				      "PDU type %02xh with a wrong header digest",
 				      rx->pdu.hdr.type);
 		break;
 	case NVME_TCP_FES_INVALID_PDU_HDR:
@@ -347,7 +355,8 @@ static bool recv_once(struct tcp_queue *tq)
 	if (n == -EAGAIN)
 		return false;
 	if (n <= 0) {
-		nvmh_tcp_queue_fail(tq, n ? (int)n : -ECONNRESET, "connection to %s %s", tq->tc->addr,
+		nvmh_tcp_queue_fail(tq, n ? (int)n : -ECONNRESET, "connection to %s %s",
+				    tq->tc->addr,
 				    n ? strerrordesc_np((int)-n) : "closed by the controller");
 		return false;
 	}

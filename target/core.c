@@ -85,10 +85,26 @@ static void core_tick(struct loop_timer *t)
 
 /* ---- life ---- */
 
+/* With no connection left everything is back: if not, a path of ours lost it. */
+static void core_check(struct nvmet_core *core)
+{
+	size_t out = nvmet.cfg->daemon.memory_bytes - mem_pool_free_bytes(core->pool);
+	uint32_t nr = core->nr_reqs;
+	struct list *pos;
+
+	out += NVMET_RESERVE_BYTES - NVMET_LOOKAHEAD_BYTES - mem_pool_free_bytes(core->reserve);
+	list_for_each(pos, &core->free_reqs)
+		nr--;
+	if (out || nr)
+		log_warn("buffers or requests were lost core=%d bytes=%zu requests=%u", core->index, out, nr);
+}
+
 static void core_free(struct nvmet_core *core)
 {
 	if (!core)
 		return;
+	if (core->loop)
+		core_check(core);
 	for (uint32_t i = 0; core->req_chunk && i < core->nr_reqs / NVMET_REQ_CHUNK; i++)
 		free(core->req_chunk[i]);
 	free(core->req_chunk);

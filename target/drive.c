@@ -47,6 +47,8 @@ void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_ns *ns)
 {
 	pthread_mutex_lock(&drive->lock);
 	drive->watchers[drive->nr_watchers++] = ns;
+	/* It may have gone away while nobody watched. */
+	nvmet_ns_set_ready(ns, nvmh_ctrl_state(drive->ctrl) == NVMH_LIVE);
 	pthread_mutex_unlock(&drive->lock);
 }
 

@@ -17,7 +17,7 @@
 #define CONNECT_DATA(field) offsetof(struct nvme_connect_data, field)
 
 enum {
-	/* Result of Connect Invalid Parameters: the offset is one in the data, not in the command. */
+	/* Result of Connect Invalid Parameters: the offset lies in the data, not in the command. */
 	IATTR_DATA = 1 << 16,
 	LOC_FCTYPE = CONNECT_LOC(fctype),
 	PROP_4_BYTES = 0,
@@ -92,18 +92,19 @@ static uint16_t prepare_connect(struct nvmet_req *req)
 	uint16_t status = connect_check(req, &why);
 
 	if (status)
-		log_peer(LOG_LVL_WARN, "connect refused reason=\"%s\" status=\"%s\" peer=%s", why,
-			 status_str(status), req->sq->peer);
+		log_peer(LOG_LVL_WARN, "connect refused reason=\"%s\" status=0x%x peer=%s", why,
+			 status, req->sq->peer);
 	req->dir = NVMET_FROM_HOST;
 	req->data_len = sizeof(struct nvme_connect_data);
 	return status;
 }
 
-static uint16_t connect_parse(struct nvmet_req *req, struct connect *c)
+static uint16_t connect_parse(struct nvmet_req *req, struct connect *c, const char **why)
 {
 	struct nvme_fabrics_connect sqe = connect_sqe(req);
 	const struct nvme_connect_data *data = (const struct nvme_connect_data *)req->buf;
 
+	*why = "data of another length than 1024 bytes";
 	if (req->data_len != sizeof(*data))
 		return ST_SGL_INVALID_DATA | ST_DNR;
 	c->qid = le16_get(sqe.qid);
@@ -112,10 +113,13 @@ static uint16_t connect_parse(struct nvmet_req *req, struct connect *c)
 	c->sqflow_off = sqe.cattr & NVME_CATTR_DISABLE_SQFLOW;
 	c->cntlid = le16_get(data->cntlid);
 	memcpy(c->hostid, data->hostid, sizeof(c->hostid));
+	*why = "the subsystem NQN is not a name";
 	if (nqn_from_field(data->subnqn, sizeof(data->subnqn), c->subnqn))
 		return bad_parameter(req, IATTR_DATA | CONNECT_DATA(subnqn), ST_DNR);
+	*why = "the host NQN is not a name";
 	if (nqn_from_field(data->hostnqn, sizeof(data->hostnqn), c->hostnqn))
 		return bad_parameter(req, IATTR_DATA | CONNECT_DATA(hostnqn), ST_DNR);
+	*why = "the host asks for a certain controller";
 	/* Controllers are made when asked for; a host cannot ask for a certain one. */
 	if (!c->qid && c->cntlid != NVME_CNTLID_DYNAMIC)
 		return bad_parameter(req, IATTR_DATA | CONNECT_DATA(cntlid), ST_DNR);
@@ -177,8 +181,8 @@ static void connect_refused(const struct nvmet_req *req, const struct connect *c
 
 	log_peer(
 		LOG_LVL_WARN,
-		"connect refused reason=\"%s\" status=\"%s\" peer=%s host=%s subsystem=%s qid=%u cntlid=%u",
-		why, status_str(status), req->sq->peer,
+		"connect refused reason=\"%s\" status=0x%x peer=%s host=%s subsystem=%s qid=%u cntlid=%u",
+		why, status, req->sq->peer,
 		log_quote(host, sizeof(host), c->hostnqn, sizeof(c->hostnqn)),
 		log_quote(subsys, sizeof(subsys), c->subnqn, sizeof(c->subnqn)), c->qid, c->cntlid);
 }
@@ -202,8 +206,8 @@ static void execute_connect(struct nvmet_req *req)
 {
 	struct nvmet_sq *sq = req->sq;
 	struct connect c = { 0 };
-	const char *why = "malformed";
-	uint16_t status = connect_parse(req, &c);
+	const char *why;
+	uint16_t status = connect_parse(req, &c, &why);
 
 	if (!status) {
 		nvmet_lock();

@@ -200,7 +200,7 @@ void nvmet_ns_submit(struct nvmet_req *req)
 
 void nvmet_ns_complete(struct nvmet_req *req, uint16_t status)
 {
-	if (unlikely(status))
+	if (unlikely((status & ST_MASK) >> 8 == NVME_SCT_MEDIA)) /* what SMART calls media errors */
 		count(&req->ns->stats[req->sq->core->index].errors, 1);
 	if (unlikely(req->done)) {
 		req->status = status;

@@ -202,9 +202,11 @@ static int queue_sleep(struct loop_hook *h)
 
 static void queue_event(struct loop_io *io, unsigned int events)
 {
-	/* Only the wake-up counts: queue_poll() runs in every turn and drains the descriptor. */
-	(void)io;
+	struct nvmet_drive_core *dc = container_of(io, struct nvmet_drive_core, io);
+
 	(void)events;
+	/* Only the wake-up counts: queue_poll() runs in every turn. But the descriptor stays readable, and the core awake, until it is armed anew. */
+	nvmh_queue_arm(dc->q);
 }
 
 static int pcie_attach(struct nvmet_ns *ns, struct nvmet_core *core)
@@ -235,6 +237,7 @@ static void pcie_detach(struct nvmet_ns *ns, struct nvmet_core *core)
 		return;
 	loop_hook_del(&dc->hook);
 	loop_io_del(&dc->io);
+	nvmh_queue_release(dc->q);
 }
 
 /* ---- opening ---- */

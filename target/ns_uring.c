@@ -43,7 +43,7 @@ struct uring_file {
 struct uring_req {
 	struct list link;
 	struct nvmet_req *req;
-	uint32_t done; /* bytes moved, or DSM ranges finished */
+	uint32_t done; /* bytes moved, DSM ranges finished, or 1: zeroes are written and only have to last */
 };
 static_assert(sizeof(struct uring_req) <= NVMET_NS_PRIV, "fits");
 
@@ -85,6 +85,10 @@ static void prep(struct io_uring_sqe *sqe, struct uring_req *ur)
 		io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
 		break;
 	case NVMET_OP_WRITE_ZEROES:
+		if (ur->done) {
+			io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
+			break;
+		}
 		mode = req->deallocate ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
 		io_uring_prep_fallocate(sqe, file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
 		break;
@@ -94,18 +98,23 @@ static void prep(struct io_uring_sqe *sqe, struct uring_req *ur)
 	io_uring_sqe_set_data(sqe, ur);
 }
 
-static bool start(struct nvmet_uring *u, struct uring_req *ur)
+/* False: the ring is full. */
+static bool start_now(struct nvmet_uring *u, struct uring_req *ur)
 {
 	struct io_uring_sqe *sqe = u->inflight < URING_ENTRIES ? io_uring_get_sqe(&u->ring) : NULL;
 
-	if (!sqe) {
-		list_add_tail(&u->waiting, &ur->link);
+	if (!sqe)
 		return false;
-	}
 	prep(sqe, ur);
 	u->inflight++;
 	u->queued++;
 	return true;
+}
+
+static void start(struct nvmet_uring *u, struct uring_req *ur)
+{
+	if (!list_empty(&u->waiting) || !start_now(u, ur))
+		list_add_tail(&u->waiting, &ur->link);
 }
 
 static void uring_submit(struct nvmet_req *req)
@@ -157,6 +166,19 @@ static void rw_done(struct nvmet_uring *u, struct uring_req *ur, int res)
 		nvmet_ns_complete(req, 0);
 }
 
+/* io.c writes zeroes itself where the file system cannot. FUA is no flag of this operation, but another one behind it. */
+static void zeroes_done(struct nvmet_uring *u, struct uring_req *ur, int res)
+{
+	struct nvmet_req *req = ur->req;
+
+	if (!res && req->fua && !ur->done) {
+		ur->done = 1;
+		start(u, ur);
+		return;
+	}
+	nvmet_ns_complete(req, res == -EOPNOTSUPP && !ur->done ? ST_INVALID_OPCODE : status_from_errno(res, 1));
+}
+
 static void complete_one(struct nvmet_uring *u, struct uring_req *ur, int res)
 {
 	struct nvmet_req *req = ur->req;
@@ -171,8 +193,7 @@ static void complete_one(struct nvmet_uring *u, struct uring_req *ur, int res)
 		discard_done(u, ur, res);
 		break;
 	case NVMET_OP_WRITE_ZEROES:
-		/* io.c writes zeroes itself where the file system cannot. */
-		nvmet_ns_complete(req, res == -EOPNOTSUPP ? ST_INVALID_OPCODE : status_from_errno(res, 1));
+		zeroes_done(u, ur, res);
 		break;
 	default:
 		nvmet_ns_complete(req, status_from_errno(res, 1));
@@ -195,9 +216,13 @@ static int ring_poll(struct loop_hook *h)
 		complete_one(u, ur, res);
 		found++;
 	}
-	while (!list_empty(&u->waiting) && u->inflight < URING_ENTRIES)
-		if (!start(u, list_entry(list_pop(&u->waiting), struct uring_req, link)))
+	while (!list_empty(&u->waiting)) {
+		struct uring_req *ur = list_first(&u->waiting, struct uring_req, link);
+
+		if (!start_now(u, ur))
 			break;
+		list_del(&ur->link);
+	}
 	return found;
 }
 
@@ -208,7 +233,7 @@ static void ring_submit(struct loop_hook *h)
 
 	while (u->queued) {
 		ret = io_uring_submit(&u->ring);
-		if (ret < 0)
+		if (ret <= 0)
 			break; /* EAGAIN, EBUSY: what is queued goes with the next turn */
 		u->queued -= min_of((unsigned int)ret, u->queued);
 	}
@@ -225,7 +250,10 @@ static int ring_sleep(struct loop_hook *h)
 	io_uring_cq_eventfd_toggle(&u->ring, true);
 	/* The flag is set before the queue is looked at once more: a completion is either seen here or writes the eventfd. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return io_uring_cq_ready(&u->ring) || u->queued ? 1 : 0;
+	if (!io_uring_cq_ready(&u->ring) && !u->queued)
+		return 0;
+	io_uring_cq_eventfd_toggle(&u->ring, false);
+	return 1;
 }
 
 static void ring_wake(struct loop_hook *h)
@@ -327,9 +355,9 @@ static int open_path(const struct config_namespace *cfg, int extra)
 	int flags = (cfg->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | extra;
 	int fd = open(cfg->path, flags | O_DIRECT, 0600);
 
-	/* File systems without direct I/O (tmpfs) go through the page cache. */
+	/* File systems without direct I/O go through the page cache. They may have created the file before they refused. */
 	if (fd < 0 && errno == EINVAL)
-		fd = open(cfg->path, flags, 0600);
+		fd = open(cfg->path, extra & O_CREAT ? flags & ~O_EXCL : flags, 0600);
 	return fd < 0 ? -errno : fd;
 }
 

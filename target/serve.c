@@ -147,10 +147,18 @@ static int accept_all(void)
 
 /* ---- down ---- */
 
+static void settle_core(void *arg)
+{
+	(void)arg;
+}
+
 static void take_down(void)
 {
 	struct list *n;
 
+	/* An event on its way to a host that left keeps the controller; whatever was sent before has run after this. */
+	for (int i = 0; i < nvmet.nr_cores; i++)
+		loop_call(nvmet.cores[i]->loop, settle_core, NULL);
 	while ((n = list_pop(&nvmet.ports)))
 		nvmet_port_free(list_entry(n, struct nvmet_port, link));
 	while ((n = list_pop(&nvmet.subsystems))) {
@@ -176,6 +184,9 @@ static void say_hint(void)
 		struct nvmet_port *port = list_entry(pos, struct nvmet_port, link);
 
 		sock_addr_split(&port->addr, host, sizeof(host), &trsvcid);
+		/* Listening everywhere: where this machine itself finds it. */
+		if (!strcmp(host, "0.0.0.0") || !strcmp(host, "::"))
+			snprintf(host, sizeof(host), "%s", *host == ':' ? "::1" : "127.0.0.1");
 		for (uint32_t i = 0; i < port->nr_subsystems; i++)
 			printf("nvme connect -t tcp -a %s -s %u -n %s\n", host, trsvcid, port->subsystems[i]->nqn);
 	}

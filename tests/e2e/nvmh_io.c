@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * nvmh-io: a small initiator on libnvmh for tests of the daemon: connect, look, read, write, verify. One thread owns the controller and
- * all its queues. The same over both transports.
+ * nvmh-io: a small initiator on libnvmh for tests of the daemon: connect, look, read, write,
+ * verify. One thread owns the controller and all its queues. The same over both transports.
  *
  *	nvmh-io [OPTIONS] 'trtype=tcp traddr=127.0.0.1 trsvcid=4420 subnqn=NQN [hostnqn=NQN]' COMMAND
  *	nvmh-io [OPTIONS] 'trtype=pcie traddr=0000:01:00.0' COMMAND
  *
- * Exit status: 0; 1 with one line on standard error; 2 wrong usage.
+ * Exit status: 0; 1 with the reason on standard error; 2 wrong usage.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -76,8 +76,8 @@ int nvmh_io_fail(const char *fmt, ...)
 int nvmh_io_fail_status(const char *what, int ret)
 {
 	if (ret > 0)
-		return nvmh_io_fail("%s: status %03Xh%s, %s", what, ret & ST_MASK, ret & ST_DNR ? " DNR" : "",
-				    status_str((uint16_t)ret));
+		return nvmh_io_fail("%s: status %03Xh%s, %s", what, ret & ST_MASK,
+				    ret & ST_DNR ? " DNR" : "", status_str((uint16_t)ret));
 	return nvmh_io_fail("%s: %s", what, strerror(-ret));
 }
 
@@ -85,14 +85,16 @@ int nvmh_io_fail_status(const char *what, int ret)
 
 void nvmh_io_sleep(struct io *io, int ms)
 {
-	struct pollfd pfd[1 + MAX_IO_QUEUES] = { { .fd = nvmh_ctrl_fd(io->ctrl), .events = POLLIN } };
+	struct pollfd pfd[1 + MAX_IO_QUEUES] = { { .fd = nvmh_ctrl_fd(io->ctrl),
+						   .events = POLLIN } };
 	uint16_t nr = nvmh_ctrl_nr_queues(io->ctrl);
 	uint16_t i;
 
 	for (i = 0; i < nr; i++) {
 		if (nvmh_queue_arm(nvmh_ctrl_queue(io->ctrl, i)))
 			return;
-		pfd[1 + i] = (struct pollfd){ .fd = nvmh_queue_fd(nvmh_ctrl_queue(io->ctrl, i)), .events = POLLIN };
+		pfd[1 + i] = (struct pollfd){ .fd = nvmh_queue_fd(nvmh_ctrl_queue(io->ctrl, i)),
+					      .events = POLLIN };
 	}
 	if (poll(pfd, 1u + nr, ms) < 0)
 		return;
@@ -118,11 +120,14 @@ static int wait_live(struct io *io)
 		nvmh_ctrl_process(io->ctrl);
 		if (nvmh_ctrl_state(io->ctrl) == NVMH_LIVE)
 			return 0;
-		if (nvmh_ctrl_state(io->ctrl) == NVMH_DEAD || (!io->wait && nvmh_ctrl_error(io->ctrl)[0]))
-			return nvmh_io_fail("%s: %s", nvmh_ctrl_name(io->ctrl), nvmh_ctrl_error(io->ctrl));
+		if (nvmh_ctrl_state(io->ctrl) == NVMH_DEAD ||
+		    (!io->wait && nvmh_ctrl_error(io->ctrl)[0]))
+			return nvmh_io_fail("%s: %s", nvmh_ctrl_name(io->ctrl),
+					    nvmh_ctrl_error(io->ctrl));
 		if (clock_now_ms() >= end)
-			return nvmh_io_fail("%s: not connected within %u ms %s", nvmh_ctrl_name(io->ctrl),
-					    io->timeout_ms, nvmh_ctrl_error(io->ctrl));
+			return nvmh_io_fail("%s: not connected within %u ms %s",
+					    nvmh_ctrl_name(io->ctrl), io->timeout_ms,
+					    nvmh_ctrl_error(io->ctrl));
 		nvmh_io_sleep(io, 100);
 	}
 }
@@ -136,10 +141,11 @@ static int pick_ns(struct io *io)
 	else if (nvmh_ctrl_nr_ns(io->ctrl))
 		ns = nvmh_ctrl_ns(io->ctrl, 0);
 	if (!ns)
-		return io->nsid ? nvmh_io_fail("there is no namespace %u", io->nsid) :
-				  nvmh_io_fail("there is no namespace");
+		return io->nsid ? nvmh_io_fail("there is no namespace %u", io->nsid)
+				: nvmh_io_fail("there is no namespace");
 	if (ns->ms)
-		return nvmh_io_fail("namespace %u has metadata, which this program does not do", ns->nsid);
+		return nvmh_io_fail("namespace %u has metadata, which this program does not do",
+				    ns->nsid);
 	if (!nvmh_ctrl_nr_queues(io->ctrl))
 		return nvmh_io_fail("there is no I/O queue");
 	io->nsid = ns->nsid;
@@ -153,7 +159,8 @@ int nvmh_io_map(struct io *io, size_t len)
 	int ret;
 
 	io->mem_len = round_up_to(len, (size_t)2 << 20);
-	io->mem = mmap(NULL, io->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	io->mem =
+		mmap(NULL, io->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (io->mem == MAP_FAILED) {
 		io->mem = NULL;
 		return nvmh_io_fail("no memory");
@@ -180,16 +187,18 @@ static int cmd_identify(struct io *io, char **args)
 	const struct nvme_id_ctrl *id = nvmh_ctrl_id(io->ctrl);
 
 	(void)args;
-	printf("sn=%s\nmn=%s\nfr=%s\n", quote(id->sn, sizeof(id->sn)), quote(id->mn, sizeof(id->mn)),
-	       quote(id->fr, sizeof(id->fr)));
+	printf("sn=%s\nmn=%s\nfr=%s\n", quote(id->sn, sizeof(id->sn)),
+	       quote(id->mn, sizeof(id->mn)), quote(id->fr, sizeof(id->fr)));
 	printf("subnqn=%s\n", quote(id->subnqn, sizeof(id->subnqn)));
-	printf("cntlid=%u\nver=%08x\ncntrltype=%u\n", le16toh(id->cntlid), le32toh(id->ver), id->cntrltype);
+	printf("cntlid=%u\nver=%08x\ncntrltype=%u\n", le16toh(id->cntlid), le32toh(id->ver),
+	       id->cntrltype);
 	printf("max_xfer=%u\nnn=%u\noncs=%04x\nvwc=%02x\nkas=%u\n", nvmh_ctrl_max_xfer(io->ctrl),
 	       le32toh(id->nn), le16toh(id->oncs), id->vwc, le16toh(id->kas));
 	printf("ioccsz=%u\niorcsz=%u\nsgls=%08x\noaes=%08x\ncap=%016llx\n", le32toh(id->ioccsz),
 	       le32toh(id->iorcsz), le32toh(id->sgls), le32toh(id->oaes),
 	       (unsigned long long)nvmh_ctrl_cap(io->ctrl));
-	printf("queues=%u\nnamespaces=%u\n", nvmh_ctrl_nr_queues(io->ctrl), nvmh_ctrl_nr_ns(io->ctrl));
+	printf("queues=%u\nnamespaces=%u\n", nvmh_ctrl_nr_queues(io->ctrl),
+	       nvmh_ctrl_nr_ns(io->ctrl));
 	return 0;
 }
 
@@ -203,8 +212,8 @@ static int cmd_list(struct io *io, char **args)
 		const struct nvmh_ns *ns = nvmh_ctrl_ns(io->ctrl, i);
 
 		printf("nsid=%u blocks=%llu lba=%u ms=%u uuid=%s nguid=%s\n", ns->nsid,
-		       (unsigned long long)ns->nsze, ns->lba_size, ns->ms, uuid_to_text(ns->uuid, uuid),
-		       nguid_to_text(ns->nguid, nguid));
+		       (unsigned long long)ns->nsze, ns->lba_size, ns->ms,
+		       uuid_to_text(ns->uuid, uuid), nguid_to_text(ns->nguid, nguid));
 	}
 	return 0;
 }
@@ -225,8 +234,8 @@ static int cmd_discover(struct io *io, char **args)
 
 		printf("trtype=%u adrfam=%u subtype=%u treq=%u portid=%u cntlid=%04x asqsz=%u eflags=%u sectype=%u "
 		       "traddr=%s trsvcid=%s subnqn=%s\n",
-		       e->trtype, e->adrfam, e->subtype, e->treq, e->portid, e->cntlid, e->asqsz, e->eflags,
-		       e->sectype, e->traddr, e->trsvcid, e->subnqn);
+		       e->trtype, e->adrfam, e->subtype, e->treq, e->portid, e->cntlid, e->asqsz,
+		       e->eflags, e->sectype, e->traddr, e->trsvcid, e->subnqn);
 	}
 	free(entries);
 	return 0;
@@ -265,8 +274,8 @@ static int read_write(struct io *io, char **args, bool writing)
 	uint64_t slba, nlb;
 	int ret;
 
-	if (nvmh_io_number(args[0], UINT64_MAX, &slba) || !args[0] || nvmh_io_number(args[1], UINT32_MAX, &nlb) ||
-	    !nlb)
+	if (nvmh_io_number(args[0], UINT64_MAX, &slba) || !args[0] ||
+	    nvmh_io_number(args[1], UINT32_MAX, &nlb) || !nlb)
 		return nvmh_io_fail("%s needs SLBA and NLB", writing ? "write" : "read") + 1;
 	ret = nvmh_io_map(io, nvmh_ctrl_max_xfer(io->ctrl));
 	for (; !ret && nlb; nlb -= min_of(nlb, (uint64_t)max), slba += max) {
@@ -276,8 +285,8 @@ static int read_write(struct io *io, char **args, bool writing)
 
 		if (writing && !copy_fd(io->mem, iov.iov_len, true))
 			return nvmh_io_fail("standard input ends too early");
-		nvmh_prep_rw(&req, writing ? nvme_cmd_write : nvme_cmd_read, io->nsid, slba, blocks, &iov, 1,
-			     (uint32_t)iov.iov_len);
+		nvmh_prep_rw(&req, writing ? nvme_cmd_write : nvme_cmd_read, io->nsid, slba, blocks,
+			     &iov, 1, (uint32_t)iov.iov_len);
 		ret = nvmh_io(nvmh_ctrl_queue(io->ctrl, 0), &req);
 		if (ret)
 			return nvmh_io_fail_status(writing ? "write" : "read", ret);
@@ -344,7 +353,7 @@ static const struct command {
 	bool connect; /* before */
 	bool queues;  /* and a namespace */
 } commands[] = {
-	{ "identify", cmd_identify, true, false }, { "list", cmd_list, true, false },
+	{ "identify", cmd_identify, true, false },  { "list", cmd_list, true, false },
 	{ "discover", cmd_discover, false, false }, { "read", cmd_read, true, true },
 	{ "write", cmd_write, true, true },	    { "flush", cmd_flush, true, true },
 	{ "verify", nvmh_io_verify, true, true },   { "readback", nvmh_io_readback, true, true },
@@ -356,9 +365,10 @@ static const struct command {
 /* Takes "key=value key=value" apart in place. */
 static int parse_transport(struct io *io, char *text)
 {
-	const char **fields[] = { &io->opts.trtype, &io->opts.traddr, &io->opts.trsvcid, &io->opts.subnqn,
-				  &io->opts.hostnqn };
-	static const char *const names[] = { "trtype=", "traddr=", "trsvcid=", "subnqn=", "hostnqn=" };
+	const char **fields[] = { &io->opts.trtype, &io->opts.traddr, &io->opts.trsvcid,
+				  &io->opts.subnqn, &io->opts.hostnqn };
+	static const char *const names[] = { "trtype=", "traddr=", "trsvcid=", "subnqn=",
+					     "hostnqn=" };
 	char *word, *save;
 	size_t i;
 
@@ -370,38 +380,63 @@ static int parse_transport(struct io *io, char *text)
 		} else if (!strncmp(word, "hostid=", 7) && !uuid_from_text(word + 7, io->hostid)) {
 			io->opts.hostid = io->hostid;
 		} else {
-			return nvmh_io_fail("\"%s\" in the transport string is not known", word) + 1;
+			return nvmh_io_fail("\"%s\" in the transport string is not known", word) +
+			       1;
 		}
 	}
 	return io->opts.trtype ? 0 : nvmh_io_fail("the transport string has no trtype") + 1;
 }
 
 enum {
-	OPT_HDGST = 256, OPT_DDGST, OPT_NO_SQFLOW, OPT_WAIT, OPT_RETRY, OPT_DEBUG, OPT_HELP,
+	OPT_HDGST = 256,
+	OPT_DDGST,
+	OPT_NO_SQFLOW,
+	OPT_WAIT,
+	OPT_RETRY,
+	OPT_DEBUG,
+	OPT_HELP,
 	OPT_NUMBERS, /* from here on each has a number */
-	OPT_QUEUES = OPT_NUMBERS, OPT_QD, OPT_KATO, OPT_TIMEOUT, OPT_IO_TIMEOUT, OPT_NSID, OPT_SEED, OPT_OPS,
-	OPT_START, OPT_BYTES, OPT_MAX_IO,
+	OPT_QUEUES = OPT_NUMBERS,
+	OPT_QD,
+	OPT_KATO,
+	OPT_TIMEOUT,
+	OPT_IO_TIMEOUT,
+	OPT_NSID,
+	OPT_SEED,
+	OPT_OPS,
+	OPT_START,
+	OPT_BYTES,
+	OPT_MAX_IO,
 };
 
 static const struct option options[] = {
-	{ "hdgst", 0, NULL, OPT_HDGST },	   { "ddgst", 0, NULL, OPT_DDGST },
-	{ "no-sqflow", 0, NULL, OPT_NO_SQFLOW },   { "wait", 0, NULL, OPT_WAIT },
-	{ "retry", 0, NULL, OPT_RETRY },	   { "debug", 0, NULL, OPT_DEBUG },
-	{ "help", 0, NULL, OPT_HELP },		   { "queues", 1, NULL, OPT_QUEUES },
-	{ "qd", 1, NULL, OPT_QD },		   { "kato", 1, NULL, OPT_KATO },
-	{ "timeout", 1, NULL, OPT_TIMEOUT },	   { "io-timeout", 1, NULL, OPT_IO_TIMEOUT },
-	{ "nsid", 1, NULL, OPT_NSID },		   { "seed", 1, NULL, OPT_SEED },
-	{ "ops", 1, NULL, OPT_OPS },		   { "start", 1, NULL, OPT_START },
-	{ "bytes", 1, NULL, OPT_BYTES },	   { "max-io", 1, NULL, OPT_MAX_IO },
+	{ "hdgst", 0, NULL, OPT_HDGST },
+	{ "ddgst", 0, NULL, OPT_DDGST },
+	{ "no-sqflow", 0, NULL, OPT_NO_SQFLOW },
+	{ "wait", 0, NULL, OPT_WAIT },
+	{ "retry", 0, NULL, OPT_RETRY },
+	{ "debug", 0, NULL, OPT_DEBUG },
+	{ "help", 0, NULL, OPT_HELP },
+	{ "queues", 1, NULL, OPT_QUEUES },
+	{ "qd", 1, NULL, OPT_QD },
+	{ "kato", 1, NULL, OPT_KATO },
+	{ "timeout", 1, NULL, OPT_TIMEOUT },
+	{ "io-timeout", 1, NULL, OPT_IO_TIMEOUT },
+	{ "nsid", 1, NULL, OPT_NSID },
+	{ "seed", 1, NULL, OPT_SEED },
+	{ "ops", 1, NULL, OPT_OPS },
+	{ "start", 1, NULL, OPT_START },
+	{ "bytes", 1, NULL, OPT_BYTES },
+	{ "max-io", 1, NULL, OPT_MAX_IO },
 	{ NULL, 0, NULL, 0 },
 };
 
 static const uint64_t number_max[] = {
-	[OPT_QUEUES - OPT_NUMBERS] = MAX_IO_QUEUES,	[OPT_QD - OPT_NUMBERS] = MAX_QUEUE_ENTRIES - 1,
-	[OPT_KATO - OPT_NUMBERS] = UINT32_MAX,		[OPT_TIMEOUT - OPT_NUMBERS] = INT32_MAX,
-	[OPT_IO_TIMEOUT - OPT_NUMBERS] = 600000,	[OPT_NSID - OPT_NUMBERS] = UINT32_MAX,
-	[OPT_SEED - OPT_NUMBERS] = UINT64_MAX,		[OPT_OPS - OPT_NUMBERS] = UINT32_MAX,
-	[OPT_START - OPT_NUMBERS] = UINT64_MAX,		[OPT_BYTES - OPT_NUMBERS] = UINT64_MAX,
+	[OPT_QUEUES - OPT_NUMBERS] = MAX_IO_QUEUES,  [OPT_QD - OPT_NUMBERS] = MAX_QUEUE_ENTRIES - 1,
+	[OPT_KATO - OPT_NUMBERS] = UINT32_MAX,	     [OPT_TIMEOUT - OPT_NUMBERS] = INT32_MAX,
+	[OPT_IO_TIMEOUT - OPT_NUMBERS] = 600000,     [OPT_NSID - OPT_NUMBERS] = UINT32_MAX,
+	[OPT_SEED - OPT_NUMBERS] = UINT64_MAX,	     [OPT_OPS - OPT_NUMBERS] = UINT32_MAX,
+	[OPT_START - OPT_NUMBERS] = UINT64_MAX,	     [OPT_BYTES - OPT_NUMBERS] = UINT64_MAX,
 	[OPT_MAX_IO - OPT_NUMBERS] = MAX_XFER_BYTES,
 };
 

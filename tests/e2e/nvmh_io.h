@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the two parts of nvmh-io share: nvmh_io.c (arguments and small commands) and nvmh_io_verify.c.
+ * What the two parts of nvmh-io share: nvmh_io.c (arguments and small commands) and
+ * nvmh_io_verify.c.
  */
 #ifndef TESTS_E2E_NVMH_IO_H
 #define TESTS_E2E_NVMH_IO_H

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * nvmh-io verify: random writes and reads of all sizes over all queues, from a seed. What a block must hold follows from the seed, its
- * address and how often it was written, so every read is checked, whichever queue it goes over; no two outstanding commands touch
- * the same block. In the end every block that was written is read back. `readback` replays the choices without the I/O and does
- * that last part alone: after a restart, or over another transport.
+ * nvmh-io verify: random writes and reads of all sizes over all queues, from a seed. What a block
+ * must hold follows from the seed, its address and how often it was written, so every read is
+ * checked, whichever queue it goes over; no two outstanding commands touch the same block. In the
+ * end every block that was written is read back. `readback` replays the choices without the I/O and
+ * does that last part alone: after a restart, or over another transport.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,9 +38,9 @@ struct slot {
 struct verify {
 	struct io *io;
 	uint64_t rng;
-	uint64_t nr_blocks;  /* of the range */
-	uint32_t *written;   /* how often each was */
-	uint8_t *in_use;     /* by an outstanding command */
+	uint64_t nr_blocks; /* of the range */
+	uint32_t *written;  /* how often each was */
+	uint8_t *in_use;    /* by an outstanding command */
 	struct {
 		uint64_t block;
 		uint32_t blocks;
@@ -51,6 +52,7 @@ struct verify {
 	uint64_t started;
 	uint64_t done;
 	uint64_t repeated;
+	uint64_t read_back; /* blocks */
 	uint64_t last_answer_ms;
 	bool failed;
 };
@@ -95,10 +97,12 @@ static bool check(struct verify *v, const struct slot *s)
 			continue;
 		for (at = 0; got[at] == want[at]; at++)
 			;
-		nvmh_io_fail("block %llu differs at byte %u: %02x, expected %02x (written %u times, command of %u "
-			     "blocks from %llu)",
-			     (unsigned long long)(v->io->start + s->block + i), at, got[at], want[at],
-			     v->written[s->block + i], s->blocks, (unsigned long long)(v->io->start + s->block));
+		nvmh_io_fail(
+			"block %llu differs at byte %u: %02x, expected %02x (written %u times, command of %u "
+			"blocks from %llu)",
+			(unsigned long long)(v->io->start + s->block + i), at, got[at], want[at],
+			v->written[s->block + i], s->blocks,
+			(unsigned long long)(v->io->start + s->block));
 		return false;
 	}
 	return true;
@@ -212,6 +216,7 @@ static bool slot_start_readback(struct verify *v, struct slot *s)
 		s->blocks++;
 		v->started++;
 	}
+	v->read_back += s->blocks;
 	s->writing = false;
 	s->busy = true;
 	return true;
@@ -220,13 +225,15 @@ static bool slot_start_readback(struct verify *v, struct slot *s)
 /* Runs until nothing is outstanding and @more starts nothing new. Return: exit status. */
 static int run(struct verify *v, bool (*more)(struct verify *v, struct slot *s))
 {
-	uint16_t nr_queues = nvmh_ctrl_nr_queues(v->io->ctrl);
+	uint16_t nr_queues;
 	bool busy = true;
 	uint32_t i;
 
 	v->last_answer_ms = clock_now_ms();
 	while (busy && !v->failed) {
 		busy = false;
+		/* there may be fewer after a reconnect, and none meanwhile */
+		nr_queues = max_of(nvmh_ctrl_nr_queues(v->io->ctrl), (uint16_t)1);
 		for (i = 0; i < v->nr_slots && !v->failed; i++) {
 			struct slot *s = &v->slots[i];
 
@@ -234,7 +241,8 @@ static int run(struct verify *v, bool (*more)(struct verify *v, struct slot *s))
 				continue;
 			busy = true;
 			if (s->busy && !s->sent)
-				slot_send(v, s, nvmh_ctrl_queue(v->io->ctrl, (uint16_t)(i % nr_queues)));
+				slot_send(v, s,
+					  nvmh_ctrl_queue(v->io->ctrl, (uint16_t)(i % nr_queues)));
 		}
 		for (i = 0; i < nr_queues; i++)
 			nvmh_queue_commit(nvmh_ctrl_queue(v->io->ctrl, (uint16_t)i));
@@ -243,7 +251,8 @@ static int run(struct verify *v, bool (*more)(struct verify *v, struct slot *s))
 		if (nvmh_ctrl_state(v->io->ctrl) == NVMH_DEAD)
 			return nvmh_io_fail("%s", nvmh_ctrl_error(v->io->ctrl));
 		if (clock_now_ms() - v->last_answer_ms > RETRY_MS)
-			return nvmh_io_fail("no answer for %u ms: %s", RETRY_MS, nvmh_ctrl_error(v->io->ctrl));
+			return nvmh_io_fail("no answer for %u ms: %s", RETRY_MS,
+					    nvmh_ctrl_error(v->io->ctrl));
 	}
 	return v->failed;
 }
@@ -266,9 +275,10 @@ static int readback(struct verify *v)
 	int ret;
 
 	v->started = 0;
+	v->read_back = 0;
 	ret = run(v, more_readback);
 	if (!ret)
-		printf("read back: all of %llu blocks as written\n", (unsigned long long)v->nr_blocks);
+		printf("read back: %llu blocks as written\n", (unsigned long long)v->read_back);
 	return ret;
 }
 
@@ -303,7 +313,8 @@ static int verify_init(struct verify *v, struct io *io)
 }
 
 /*
- * Never freed: after a failure commands are still outstanding, and end while the controller is closed.
+ * Never freed: after a failure commands are still outstanding, and end while the controller is
+ * closed.
  */
 static struct verify the_verify;
 
@@ -313,8 +324,8 @@ static int finish(struct verify *v, int ret)
 		ret = readback(v);
 	if (ret) {
 		v->failed = true; /* what ends from now on is of no interest */
-		fprintf(stderr, "nvmh-io: seed %llu, %llu commands done\n", (unsigned long long)v->io->seed,
-			(unsigned long long)v->done);
+		fprintf(stderr, "nvmh-io: seed %llu, %llu commands done\n",
+			(unsigned long long)v->io->seed, (unsigned long long)v->done);
 	}
 	return ret;
 }

@@ -74,6 +74,10 @@ def property_set(cid, offset, value, size8=False):
     return struct.pack("<BBHB35xB3xIQ8x", 0x7F, 0x40, cid, 0, int(size8), offset, value)
 
 
+def disconnect_sqe(cid, recfmt=0):
+    return struct.pack("<BBHB19xQI3xBH22x", 0x7F, 0x40, cid, 8, 0, 0, SGL_TRANSPORT, recfmt)
+
+
 class Closed(Exception):
     pass
 
@@ -316,6 +320,7 @@ class Daemon:
         status = self.proc.wait(timeout)
         self.proc.stdout.close()
         self.log.close()
+        assert "were lost" not in self.log_text(), self.log_text()
         return status
 
     def __enter__(self):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The wire half of the NVMe/TCP controller for tests: connections, PDUs in and out. See fake_target.h for threads and use.
+ * The wire half of the NVMe/TCP controller for tests: connections, PDUs in and out. See
+ * fake_target.h for threads and use.
  * NVMe/TCP Transport Specification, sections 3.3, 3.4 and 3.6.
  */
 #include "tests/fake/fake_target.h"
@@ -64,7 +65,8 @@ static size_t put_crc(uint8_t *p, uint32_t crc)
 	return sizeof(wire);
 }
 
-size_t fake_conn_build(struct fake_conn *c, uint8_t *out, const void *pdu, size_t hlen, const void *data, size_t len)
+size_t fake_conn_build(struct fake_conn *c, uint8_t *out, const void *pdu, size_t hlen,
+		       const void *data, size_t len)
 {
 	struct nvme_tcp_hdr hdr;
 	size_t base = hlen;
@@ -94,7 +96,8 @@ size_t fake_conn_build(struct fake_conn *c, uint8_t *out, const void *pdu, size_
 	return n;
 }
 
-static void send_pdu(struct fake_conn *c, const void *pdu, size_t hlen, const void *data, size_t len)
+static void send_pdu(struct fake_conn *c, const void *pdu, size_t hlen, const void *data,
+		     size_t len)
 {
 	uint8_t *out = malloc(hlen + len + 64);
 
@@ -118,7 +121,8 @@ void fake_conn_rsp(struct fake_conn *c, uint16_t cid, uint16_t status, uint64_t 
 	send_pdu(c, &rsp, sizeof(rsp), NULL, 0);
 }
 
-void fake_conn_c2h(struct fake_conn *c, uint16_t cid, uint32_t off, const void *data, uint32_t len, uint8_t flags)
+void fake_conn_c2h(struct fake_conn *c, uint16_t cid, uint32_t off, const void *data, uint32_t len,
+		   uint8_t flags)
 {
 	struct nvme_tcp_data pdu = {
 		.hdr = { .type = NVME_TCP_C2H_DATA, .flags = flags },
@@ -143,7 +147,8 @@ void fake_conn_r2t(struct fake_conn *c, uint16_t cid, uint16_t ttag, uint32_t of
 	send_pdu(c, &pdu, sizeof(pdu), NULL, 0);
 }
 
-void fake_conn_icresp(struct fake_conn *c, uint16_t pfv, uint8_t cpda, uint8_t dgst, uint32_t maxh2cdata)
+void fake_conn_icresp(struct fake_conn *c, uint16_t pfv, uint8_t cpda, uint8_t dgst,
+		      uint32_t maxh2cdata)
 {
 	struct nvme_tcp_icresp pdu = {
 		.hdr = { .type = NVME_TCP_ICRESP },
@@ -181,6 +186,17 @@ static bool crc_ok(const uint8_t *p, size_t len)
 	return le32_get(wire) == crc32c_digest(p, len);
 }
 
+void fake_conn_gate(struct fake_conn *c)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+	ssize_t n;
+
+	while (!atomic_load(&c->t->gate) && !atomic_load(&c->t->stopping))
+		nanosleep(&ms, NULL);
+	while ((n = recv(c->fd, c->pdu, FAKE_PDU_MAX, 0)) > 0)
+		atomic_fetch_add(&c->t->nr_stale, (uint32_t)n);
+}
+
 /* Checks the header that is in c->pdu with everything behind it; finds the payload. */
 static bool check_pdu(struct fake_conn *c, const struct nvme_tcp_hdr *hdr, uint32_t plen)
 {
@@ -192,7 +208,8 @@ static bool check_pdu(struct fake_conn *c, const struct nvme_tcp_hdr *hdr, uint3
 	c->data_len = 0;
 	if (plain)
 		return true;
-	if (!(hdr->flags & NVME_TCP_F_HDGST) == c->hdgst || (c->hdgst && !crc_ok(c->pdu, hdr->hlen))) {
+	if (!(hdr->flags & NVME_TCP_F_HDGST) == c->hdgst ||
+	    (c->hdgst && !crc_ok(c->pdu, hdr->hlen))) {
 		fake_conn_violation(c, "header digest of PDU type %02x", hdr->type);
 		return false;
 	}
@@ -200,12 +217,14 @@ static bool check_pdu(struct fake_conn *c, const struct nvme_tcp_hdr *hdr, uint3
 		return true;
 	tail = c->ddgst ? NVME_TCP_DIGEST_LEN : 0;
 	if (hdr->pdo < base || hdr->pdo % unit || plen <= hdr->pdo + tail) {
-		fake_conn_violation(c, "PDU type %02x has PDO %u, PLEN %u", hdr->type, hdr->pdo, plen);
+		fake_conn_violation(c, "PDU type %02x has PDO %u, PLEN %u", hdr->type, hdr->pdo,
+				    plen);
 		return false;
 	}
 	c->data = c->pdu + hdr->pdo;
 	c->data_len = plen - hdr->pdo - tail;
-	if (!(hdr->flags & NVME_TCP_F_DDGST) == c->ddgst || (c->ddgst && !crc_ok(c->data, c->data_len))) {
+	if (!(hdr->flags & NVME_TCP_F_DDGST) == c->ddgst ||
+	    (c->ddgst && !crc_ok(c->data, c->data_len))) {
 		fake_conn_violation(c, "data digest of PDU type %02x", hdr->type);
 		return false;
 	}
@@ -223,7 +242,8 @@ static int recv_pdu(struct fake_conn *c)
 	memcpy(&hdr, c->pdu, sizeof(hdr));
 	plen = le32_get(hdr.plen);
 	if (plen < hdr.hlen || hdr.hlen < sizeof(hdr) || plen > FAKE_PDU_MAX) {
-		fake_conn_violation(c, "PDU type %02x has HLEN %u, PLEN %u", hdr.type, hdr.hlen, plen);
+		fake_conn_violation(c, "PDU type %02x has HLEN %u, PLEN %u", hdr.type, hdr.hlen,
+				    plen);
 		return -1;
 	}
 	if (!recv_all(c, c->pdu + sizeof(hdr), plen - sizeof(hdr)) || !check_pdu(c, &hdr, plen))
@@ -294,6 +314,8 @@ static void *conn_main(void *arg)
 				fake_conn_violation(c, "PDU type %02x from a host", type);
 		}
 	}
+	if (c->qid > 0)
+		atomic_fetch_add(&c->t->nr_io_ended, 1);
 	shutdown(c->fd, SHUT_RDWR);
 	return NULL;
 }
@@ -347,7 +369,8 @@ static void set_defaults(struct fake_opts *opts)
 struct fake_target *fake_target_start(const struct fake_opts *opts)
 {
 	struct fake_target *t = calloc(1, sizeof(*t));
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sin);
 
 	assert(t);
@@ -355,8 +378,11 @@ struct fake_target *fake_target_start(const struct fake_opts *opts)
 	set_defaults(&t->opts);
 	t->mem = calloc(1, FAKE_MEM_BYTES);
 	t->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (!t->mem || t->listen_fd < 0 || bind(t->listen_fd, (struct sockaddr *)&sin, sizeof(sin)) ||
-	    listen(t->listen_fd, 64) || getsockname(t->listen_fd, (struct sockaddr *)&sin, &len))
+	if (opts->rcvbuf)
+		setsockopt(t->listen_fd, SOL_SOCKET, SO_RCVBUF, &opts->rcvbuf, sizeof(opts->rcvbuf));
+	if (!t->mem || t->listen_fd < 0 ||
+	    bind(t->listen_fd, (struct sockaddr *)&sin, sizeof(sin)) || listen(t->listen_fd, 64) ||
+	    getsockname(t->listen_fd, (struct sockaddr *)&sin, &len))
 		abort();
 	t->port = ntohs(sin.sin_port);
 	pthread_mutex_init(&t->lock, NULL);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The command half of the NVMe/TCP controller for tests: fabrics, the admin commands that a host's bring-up sends, reads and
- * writes of its memory, the discovery log. The connection's thread. See fake_target.h.
+ * The command half of the NVMe/TCP controller for tests: fabrics, the admin commands that a host's
+ * bring-up sends, reads and writes of its memory, the discovery log. The connection's thread. See
+ * fake_target.h.
  * NVM Express Base Specification 2.x; NVM Command Set Specification.
  */
 #include "tests/fake/fake_target.h"
@@ -69,7 +70,8 @@ void fake_target_h2c_data(struct fake_conn *c)
 	if (ttag >= FAKE_MAX_WRITES || !w->used || pdu.cccid.v != w->cid || off != w->got ||
 	    le32_get(pdu.datal) != c->data_len || c->data_len > c->t->opts.maxh2cdata ||
 	    c->data_len > w->asked - w->got) {
-		fake_conn_violation(c, "H2CData ttag %u offset %u length %u", ttag, off, c->data_len);
+		fake_conn_violation(c, "H2CData ttag %u offset %u length %u", ttag, off,
+				    c->data_len);
 		fake_conn_close(c);
 		return;
 	}
@@ -87,7 +89,8 @@ void fake_target_h2c_data(struct fake_conn *c)
 	}
 }
 
-static void start_write(struct fake_conn *c, const struct fake_cmd *cmd, uint64_t addr, uint32_t len)
+static void start_write(struct fake_conn *c, const struct fake_cmd *cmd, uint64_t addr,
+			uint32_t len)
 {
 	uint16_t ttag = 0;
 
@@ -101,7 +104,8 @@ static void start_write(struct fake_conn *c, const struct fake_cmd *cmd, uint64_
 	while (ttag < FAKE_MAX_WRITES && c->writes[ttag].used)
 		ttag++;
 	assert(ttag < FAKE_MAX_WRITES);
-	c->writes[ttag] = (struct fake_write){ .used = true, .cid = cmd->sqe.cid, .addr = addr, .len = len };
+	c->writes[ttag] =
+		(struct fake_write){ .used = true, .cid = cmd->sqe.cid, .addr = addr, .len = len };
 	ask_data(c, ttag);
 }
 
@@ -159,7 +163,8 @@ static void connect_cmd(struct fake_conn *c, const struct fake_cmd *cmd)
 	if (script && script->connect && script->connect(c, cmd))
 		return;
 	if (le16_get(data.cntlid) != (c->qid ? CNTLID : NVME_CNTLID_DYNAMIC))
-		fake_conn_violation(c, "Connect of queue %d with CNTLID %04x", c->qid, le16_get(data.cntlid));
+		fake_conn_violation(c, "Connect of queue %d with CNTLID %04x", c->qid,
+				    le16_get(data.cntlid));
 	fake_conn_rsp(c, cmd->sqe.cid, 0, CNTLID);
 }
 
@@ -251,7 +256,8 @@ static void identify_ctrl(struct fake_conn *c, uint8_t *buf)
 
 static void identify(struct fake_conn *c, const struct nvme_sqe *sqe)
 {
-	static const uint8_t uuid[16] = { 1, 2, 3, 4, 5, 6, 0x47, 8, 0x89, 10, 11, 12, 13, 14, 15, 16 };
+	static const uint8_t uuid[16] = { 1,	2,  3,	4,  5,	6,  0x47, 8,
+					  0x89, 10, 11, 12, 13, 14, 15,	  16 };
 	uint8_t buf[4096] = { 0 };
 	struct nvme_id_ns ns = {
 		.nsze = htole64(FAKE_MEM_BYTES / FAKE_LBA_BYTES),
@@ -304,7 +310,8 @@ static void get_log(struct fake_conn *c, const struct nvme_sqe *sqe)
 	struct nvmf_discovery_log *log;
 	uint32_t i;
 
-	if ((le32_get(sqe->cdw10) & 0xff) != NVME_LOG_LID_DISCOVER || off > size || len > size - off) {
+	if ((le32_get(sqe->cdw10) & 0xff) != NVME_LOG_LID_DISCOVER || off > size ||
+	    len > size - off) {
 		fake_conn_rsp(c, sqe->cid, ST_INVALID_LOG_PAGE | ST_DNR, 0);
 		return;
 	}
@@ -338,7 +345,9 @@ static void admin_cmd(struct fake_conn *c, const struct fake_cmd *cmd)
 		break;
 	case nvme_admin_set_features:
 		fake_conn_rsp(c, sqe->cid, 0,
-			      (le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_NUM_QUEUES ? queues << 16 | queues : 0);
+			      (le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_NUM_QUEUES
+				      ? queues << 16 | queues
+				      : 0);
 		break;
 	case nvme_admin_async_event:
 		break; /* nothing ever happens */

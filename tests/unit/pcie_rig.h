@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
-#include "host/ctrl.h"
+#include "host/pcie.h"
 #include "tests/fake/fake_pcie.h"
 
 enum {
@@ -157,6 +157,44 @@ static inline int rig_read(struct nvmh_queue *q, struct nvmh_req *req, struct io
 	req->done = rig_done;
 	req->arg = done;
 	return nvmh_queue_submit(q, req);
+}
+
+static inline void assert_says(const char *words)
+{
+	if (!strstr(nvmh_ctrl_error(rig.ctrl), words))
+		fail_msg("\"%s\" is not in \"%s\"", words, nvmh_ctrl_error(rig.ctrl));
+}
+
+/* Turns in which nothing takes time, until the controller is given up. */
+static inline void until_dead(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < RIG_TURNS && nvmh_ctrl_state(rig.ctrl) != NVMH_DEAD; i++) {
+		rig_turn();
+		rig_hurry();
+		((struct pcie *)rig.ctrl->tr)->quiet_deadline_ns = 1;
+	}
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_DEAD);
+	assert_int_equal(rig_read(&rig.ctrl->ioq[0], &(struct nvmh_req){ 0 }, &(struct iovec){ 0 },
+				  rig.arena, NULL),
+			 -ENOTCONN);
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), -ENOTCONN);
+}
+
+/* One outstanding read that the drive holds. */
+static struct nvmh_req held;
+static struct iovec held_iov;
+static unsigned int held_done;
+
+static inline void hold_one(void)
+{
+	held_done = 0;
+	atomic_store(&rig.drive->hold_io, true);
+	assert_int_equal(rig_read(&rig.ctrl->ioq[0], &held, &held_iov, rig.arena, &held_done), 0);
+	nvmh_queue_commit(&rig.ctrl->ioq[0]);
+	fake_pcie_step(rig.drive);
+	assert_int_equal(rig.drive->nr_held, 1);
 }
 
 #endif /* TESTS_UNIT_PCIE_RIG_H */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A host library controller connected to the NVMe/TCP controller for tests, and what the tests of both directions do with it:
- * requests with guarded buffers, waiting with a bound. The test's thread owns the controller and its queues.
+ * A host library controller connected to the NVMe/TCP controller for tests, and what the tests of
+ * both directions do with it: requests with guarded buffers, waiting with a bound. The test's
+ * thread owns the controller and its queues.
  */
 #ifndef TESTS_UNIT_TCP_SESSION_H
 #define TESTS_UNIT_TCP_SESSION_H
@@ -27,6 +28,7 @@ enum {
 	GUARD_BYTES = 64,
 	GUARD_VALUE = 0xa5,
 	SESSION_MAX_IOV = 64,
+	NO_TERM = -1,
 };
 
 struct session {
@@ -37,7 +39,10 @@ struct session {
 	uint32_t nr_resets;
 };
 
-/* A request with a buffer that has guard bytes around it, described by up to SESSION_MAX_IOV pieces. */
+/*
+ * A request with a buffer that has guard bytes around it, described by up to SESSION_MAX_IOV
+ * pieces.
+ */
 struct guarded {
 	struct nvmh_req req;
 	struct iovec iov[SESSION_MAX_IOV];
@@ -56,7 +61,8 @@ static inline void session_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, 
 }
 
 /* Starts a target and opens a controller; @extra: options beside the address. */
-static inline void session_open(struct session *s, const struct fake_opts *fake, const struct nvmh_ctrl_opts *extra)
+static inline void session_open(struct session *s, const struct fake_opts *fake,
+				const struct nvmh_ctrl_opts *extra)
 {
 	struct nvmh_ctrl_opts opts = *extra;
 
@@ -200,6 +206,17 @@ static inline void session_wait_live(struct session *s)
 			session_sleep(s);
 	}
 	assert_int_equal(nvmh_ctrl_state(s->ctrl), NVMH_LIVE);
+}
+
+/* The target got a TermReq with that @fes and @fei; @fes NO_TERM: none so far. */
+static inline void session_check_term(struct session *s, int fes, uint32_t fei)
+{
+	uint32_t got_fei = 0;
+	int got;
+
+	got = fake_target_wait_term(s->t, fes == NO_TERM ? 0 : SESSION_WAIT_MS, &got_fei);
+	assert_int_equal(got, fes);
+	assert_int_equal(got_fei, fei);
 }
 
 #endif /* TESTS_UNIT_TCP_SESSION_H */

@@ -345,7 +345,7 @@ static void test_reset_waits_for_the_drive_before_buffers_are_given_back(void **
 	nvmh_queue_commit(nvmh_ctrl_queue(rig.ctrl, 0));
 	rig_turn();
 	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 100; i++)
 		rig_turn();
 	assert_int_equal(done, 0); /* CC.EN is 0, but it may still write */
 	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What the host library says and hears at Connect: commands and data as the specification lays them out, refusals in words, the
- * identity of the host.
+ * What the host library says and hears at Connect: commands and data as the specification lays them
+ * out, refusals in words, the identity of the host.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #include "host/ident.h"
 
 #define HOST "nqn.2014-08.org.nvmexpress:uuid:01234567-89ab-cdef-0123-456789abcdef"
-#define SUB "nqn.2024-01.org.example:sub"
+#define SUB  "nqn.2024-01.org.example:sub"
 
 static const uint8_t host_uuid[16] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
 				       0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
@@ -117,7 +117,8 @@ static void test_host_fabrics_refusals_say_what_to_do(void **state)
 		{ ST_CONNECT_INVALID_PARAM, 44, -EINVAL, "queue size" },
 		{ ST_CONNECT_INVALID_PARAM, 42, -EINVAL, "queue id" },
 		{ ST_CONNECT_INVALID_PARAM, 47, -EINVAL, "byte 47 of the Connect command" },
-		{ ST_CONNECT_INVALID_PARAM, 1 << 16 | 900, -EINVAL, "byte 900 of the Connect data" },
+		{ ST_CONNECT_INVALID_PARAM, 1 << 16 | 900, -EINVAL,
+		  "byte 900 of the Connect data" },
 		{ ST_INTERNAL, 0, -ECONNREFUSED, "006h" },
 		{ ST_INTERNAL | ST_DNR | ST_MORE, 0, -ECONNREFUSED, "006h" },
 	};
@@ -133,7 +134,8 @@ static void test_host_fabrics_refusals_say_what_to_do(void **state)
 			.status = le16_make((uint16_t)(cases[i].status << 1)),
 		};
 
-		assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)),
+		assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text,
+							    sizeof(text)),
 				 cases[i].err);
 		if (!strstr(text, cases[i].text))
 			fail_msg("\"%s\" is not in \"%s\"", cases[i].text, text);
@@ -149,17 +151,20 @@ static void test_host_fabrics_connect_answer_is_decoded(void **state)
 	char text[64];
 
 	(void)state;
-	assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)), 0);
+	assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)),
+			 0);
 	assert_int_equal(result.cntlid, 0x1234);
 	assert_true(result.sqflow_off);
 	assert_false(result.auth_required);
 	cqe.dw0 = le32_make(0x1234 | 1 << 17);
 	cqe.sqhd = le16_make(1);
-	assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)), 0);
+	assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)),
+			 0);
 	assert_false(result.sqflow_off);
 	assert_true(result.auth_required);
 	cqe.dw0 = le32_make(0xffff);
-	assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)), -EPROTO);
+	assert_int_equal(nvmh_fabrics_connect_check(&cqe, 0, &opts, &result, text, sizeof(text)),
+			 -EPROTO);
 }
 
 static void test_host_fabrics_identity_goes_together(void **state)

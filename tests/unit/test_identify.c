@@ -364,22 +364,27 @@ static void test_identify_controller_list_holds_the_lowest(void **state)
 {
 	const struct nvme_ctrl_list *list = (const struct nvme_ctrl_list *)data;
 	struct nvmet_subsys *subsys = fake_subsys(FAKE_SUBSYS);
-	enum { NR = 2100 };
+	enum { NR = 2100, FIRST = 11 };
 	struct nvmet_ctrl *ctrls = calloc(NR, sizeof(*ctrls));
 
 	(void)state;
 	assert_non_null(ctrls);
-	for (int i = 0; i < NR; i++) {
-		ctrls[i].cntlid =
-			(uint16_t)(NR + 10 - i); /* falling, so that each one goes to the front */
-		list_add_tail(&subsys->ctrls, &ctrls[i].link);
+	/*
+	 * Falling, so that each one goes to the front of the list; rising, so that the last ones
+	 * find it full.
+	 */
+	for (int rising = 0; rising < 2; rising++) {
+		for (int i = 0; i < NR; i++) {
+			ctrls[i].cntlid = (uint16_t)(rising ? FIRST + i : FIRST + NR - 1 - i);
+			list_add_tail(&subsys->ctrls, &ctrls[i].link);
+		}
+		assert_int_equal(identify_dw(NVME_IDENTIFY_CNS_CTRL_LIST, 2, 0, 0), 0);
+		assert_int_equal(le16toh(list->num), NVME_ID_CTRL_LIST_MAX);
+		for (int i = 0; i < NVME_ID_CTRL_LIST_MAX; i++)
+			assert_int_equal(le16toh(list->identifier[i]), FIRST + i);
+		for (int i = 0; i < NR; i++)
+			list_del(&ctrls[i].link);
 	}
-	assert_int_equal(identify_dw(NVME_IDENTIFY_CNS_CTRL_LIST, 2, 0, 0), 0);
-	assert_int_equal(le16toh(list->num), NVME_ID_CTRL_LIST_MAX);
-	for (int i = 0; i < NVME_ID_CTRL_LIST_MAX; i++)
-		assert_int_equal(le16toh(list->identifier[i]), 11 + i);
-	for (int i = 0; i < NR; i++)
-		list_del(&ctrls[i].link);
 	free(ctrls);
 }
 

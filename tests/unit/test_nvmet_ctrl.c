@@ -247,7 +247,11 @@ static void test_kato_is_rounded_up(void **state)
 
 static void expire(struct fake_sq *admin)
 {
-	admin->sq.ctrl->ka_timer.fn(&admin->sq.ctrl->ka_timer);
+	struct loop_timer *timer = &admin->sq.ctrl->ka_timer;
+
+	assert_true(timer->armed);
+	loop_timer_stop(timer);
+	timer->fn(timer);
 }
 
 static void test_keep_alive_traffic_of_any_queue_counts(void **state)
@@ -270,6 +274,7 @@ static void test_keep_alive_traffic_of_any_queue_counts(void **state)
 	expire(admin);
 	assert_true(admin->closed && io->closed);
 	assert_string_equal(admin->why, "keep alive timer expired");
+	assert_false(admin->sq.ctrl->ka_timer.armed);
 	/* The association is over though its connections are still there. */
 	assert_null(nvmet_ctrl_find(fake_subsys(FAKE_SUBSYS), 1));
 	fake_sq_free(admin);

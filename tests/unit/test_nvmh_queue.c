@@ -311,6 +311,8 @@ static void test_poll_in_each_state_does_its_part(void **state)
 	assert_int_equal(nvmh_queue_submit(&q, &reqs[1]), 0);
 	nvmh_queue_poll(&q);
 	assert_int_equal(nr_polls, 1);
+	nvmh_queue_flush(&q); /* not its time */
+	assert_int_equal(nr_done, 0);
 
 	atomic_store(&q.state, NVMH_Q_STOPPED);
 	assert_int_equal(nvmh_queue_submit(&q, &reqs[2]), -ENOTCONN);
@@ -334,6 +336,9 @@ static void test_poll_in_each_state_does_its_part(void **state)
 	assert_int_equal(nvmh_queue_poll(&q), 0);
 	assert_int_equal(nvmh_queue_submit(&q, &reqs[0]), -ENOTCONN);
 	assert_int_equal(nr_done, 2);
+	atomic_store(&q.state, NVMH_Q_FLUSHING); /* somebody else is at it */
+	assert_int_equal(nvmh_queue_poll(&q), 0);
+	assert_int_equal(atomic_load(&q.state), NVMH_Q_FLUSHING);
 }
 
 static void test_arm_empties_the_descriptor_first(void **state)

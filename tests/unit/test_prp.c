@@ -149,105 +149,110 @@ static void test_dma_find_many_regions_finds_each(void **state)
 
 /* ---- PRPs ---- */
 
-struct shape {
-	const char *name;
+/* Up to four pieces: offset in the region, length. */
+struct pieces {
 	struct {
-		size_t off; /* in the region */
+		size_t off;
 		size_t len;
 	} piece[4];
-	uint32_t len;
-	int ret;
-	uint64_t prp1; /* offsets in the region */
-	uint64_t prp2; /* UINT64_MAX: none */
-	bool list;
 };
+
+enum { P = PAGE };
 
 #define NONE UINT64_MAX
 
-static const struct shape shapes[] = {
-	{ "within a page", { { 512, 512 } }, 512, 0, 512, NONE, false },
-	{ "a whole page", { { 0, PAGE } }, PAGE, 0, 0, NONE, false },
-	{ "up to the end of a page", { { 4092, 4 } }, 4, 0, 4092, NONE, false },
-	{ "over the end of a page", { { 4092, 8 } }, 8, 0, 4092, PAGE, false },
-	{ "two pages", { { 0, 2 * PAGE } }, 2 * PAGE, 0, 0, PAGE, false },
-	{ "two pages apart", { { 0, PAGE }, { 9 * PAGE, PAGE } }, 2 * PAGE, 0, 0, 9 * PAGE, false },
-	{ "three pages", { { 0, 3 * PAGE } }, 3 * PAGE, 0, 0, PAGE, true },
-	{ "a page from its middle on, over two", { { 4, 2 * PAGE } }, 2 * PAGE, 0, 4, PAGE, true },
+static const struct {
+	const char *name;
+	struct pieces p;
+	uint32_t len;
+	uint64_t prp1;	 /* offsets in the region */
+	uint64_t second; /* NONE: no second page */
+	bool list;	 /* PRP 2 is the list, the second page its first entry */
+} shapes[] = {
+	{ "within a page", { { { 512, 512 } } }, 512, 512, NONE, false },
+	{ "a whole page", { { { 0, P } } }, P, 0, NONE, false },
+	{ "up to the end of a page", { { { 4092, 4 } } }, 4, 4092, NONE, false },
+	{ "over the end of a page", { { { 4092, 8 } } }, 8, 4092, P, false },
+	{ "two pages", { { { 0, 2 * P } } }, 2 * P, 0, P, false },
+	{ "two apart", { { { 0, P }, { 9 * P, P } } }, 2 * P, 0, 9 * P, false },
+	{ "three pages", { { { 0, 3 * P } } }, 3 * P, 0, P, true },
+	{ "two pages long, over three", { { { 4, 2 * P } } }, 2 * P, 4, P, true },
 	{ "tail, page, head",
-	  { { PAGE - 8, 8 }, { 5 * PAGE, PAGE }, { 3 * PAGE, 12 } },
-	  PAGE + 20,
-	  0,
-	  PAGE - 8,
-	  5 * PAGE,
+	  { { { P - 8, 8 }, { 5 * P, P }, { 0, 12 } } },
+	  P + 20,
+	  P - 8,
+	  5 * P,
 	  true },
-	{ "empty pieces",
-	  { { 7, 0 }, { 0, PAGE }, { 9, 0 }, { PAGE, 4 } },
-	  PAGE + 4,
-	  0,
-	  0,
-	  PAGE,
-	  false },
-	{ "nothing", { { 0, 0 } }, 0, -EINVAL, 0, NONE, false },
-	{ "nothing, but a length", { { 0, 0 } }, 4, -EINVAL, 0, NONE, false },
-	{ "no dword alignment", { { 2, 510 } }, 510, -EINVAL, 0, NONE, false },
-	{ "first ends within a page", { { 0, 512 }, { PAGE, 512 } }, 1024, -EINVAL, 0, NONE, false },
-	{ "second starts within a page",
-	  { { 0, PAGE }, { PAGE + 512, 512 } },
-	  PAGE + 512,
-	  -EINVAL,
-	  0,
-	  NONE,
-	  false },
-	{ "middle ends within a page",
-	  { { 0, PAGE }, { PAGE, 512 }, { 2 * PAGE, 512 } },
-	  PAGE + 1024,
-	  -EINVAL,
-	  0,
-	  NONE,
-	  false },
-	{ "pieces longer than the length", { { 0, 2 * PAGE } }, PAGE, -EINVAL, 0, NONE, false },
-	{ "a piece too much", { { 0, PAGE }, { PAGE, 4 } }, PAGE, -EINVAL, 0, NONE, false },
-	{ "pieces shorter than the length", { { 0, PAGE } }, PAGE + 4, -EINVAL, 0, NONE, false },
-	{ "beyond the region", { { (16 << 20) - 512, 1024 } }, 1024, -EFAULT, 0, NONE, false },
-	{ "second beyond the region",
-	  { { 0, PAGE }, { 16 << 20, PAGE } },
-	  2 * PAGE,
-	  -EFAULT,
-	  0,
-	  NONE,
-	  false },
+	{ "empty pieces", { { { 7, 0 }, { 0, P }, { 9, 0 }, { P, 4 } } }, P + 4, 0, P, false },
 };
+
+static const struct {
+	const char *name;
+	struct pieces p;
+	uint32_t len;
+	int ret;
+} refused[] = {
+	{ "nothing", { { { 0, 0 } } }, 0, -EINVAL },
+	{ "nothing, but a length", { { { 0, 0 } } }, 4, -EINVAL },
+	{ "no dword alignment", { { { 2, 510 } } }, 510, -EINVAL },
+	{ "first ends within a page", { { { 0, 512 }, { P, 512 } } }, 1024, -EINVAL },
+	{ "second starts within a page", { { { 0, P }, { P + 512, 512 } } }, P + 512, -EINVAL },
+	{ "middle ends within a page",
+	  { { { 0, P }, { P, 512 }, { 2 * P, 4 } } },
+	  P + 516,
+	  -EINVAL },
+	{ "longer than the length", { { { 0, 2 * P } } }, P, -EINVAL },
+	{ "a piece too much", { { { 0, P }, { P, 4 } } }, P, -EINVAL },
+	{ "shorter than the length", { { { 0, P } } }, P + 4, -EINVAL },
+	{ "beyond the region", { { { (16 << 20) - 512, 1024 } } }, 1024, -EFAULT },
+	{ "second beyond the region", { { { 0, P }, { 16 << 20, P } } }, 2 * P, -EFAULT },
+};
+
+static le64_t list_entries[LIST_ENTRIES];
+static const struct nvmh_prp_list whole_list = { list_entries, 0x9000, LIST_ENTRIES };
+
+static int build(const struct pieces *p, uint32_t len, struct nvme_prps *prps)
+{
+	struct nvmh_dma_region cache = { 0 };
+	struct iovec iov[4];
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		iov[i] = (struct iovec){ (void *)(region_va + p->piece[i].off), p->piece[i].len };
+	memset(prps, 0xee, sizeof(*prps));
+	return nvmh_prp_build(&dma, &cache, iov, 4, len, PAGE, &whole_list, prps);
+}
 
 static void test_prp_build_shapes_are_as_the_table_says(void **state)
 {
-	static le64_t entries[LIST_ENTRIES];
-	const struct nvmh_prp_list list = { entries, 0x9000, LIST_ENTRIES };
-	struct nvmh_dma_region cache = { 0 };
-	const struct shape *s;
-	struct iovec iov[4];
 	struct nvme_prps prps;
-	uint64_t want;
+	uint64_t second;
 	size_t i;
 
 	(void)state;
-	for (s = shapes; s < shapes + ARRAY_SIZE(shapes); s++) {
-		for (i = 0; i < 4; i++)
-			iov[i] = (struct iovec){ (void *)(region_va + s->piece[i].off),
-						 s->piece[i].len };
-		memset(&prps, 0xee, sizeof(prps));
-		if (nvmh_prp_build(&dma, &cache, iov, 4, s->len, PAGE, &list, &prps) != s->ret)
-			fail_msg("%s: not %d", s->name, s->ret);
-		if (s->ret) {
-			assert_int_equal(le64_get(prps.prp1), 0xeeeeeeeeeeeeeeee);
-			continue;
-		}
-		want = s->prp2 == NONE ? 0 : region_iova + s->prp2;
-		if (le64_get(prps.prp1) != region_iova + s->prp1)
-			fail_msg("%s: PRP 1", s->name);
-		if (le64_get(prps.prp2) != (s->list ? list.iova : want))
-			fail_msg("%s: PRP 2", s->name);
-		if (s->list)
-			assert_int_equal(le64_get(entries[0]), want);
+	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
+		if (build(&shapes[i].p, shapes[i].len, &prps))
+			fail_msg("%s: refused", shapes[i].name);
+		if (le64_get(prps.prp1) != region_iova + shapes[i].prp1)
+			fail_msg("%s: PRP 1", shapes[i].name);
+		second = shapes[i].second == NONE ? 0 : region_iova + shapes[i].second;
+		if (le64_get(prps.prp2) != (shapes[i].list ? whole_list.iova : second))
+			fail_msg("%s: PRP 2", shapes[i].name);
+		if (shapes[i].list)
+			assert_int_equal(le64_get(list_entries[0]), second);
+	}
+}
+
+static void test_prp_build_what_cannot_be_is_refused(void **state)
+{
+	struct nvme_prps prps;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		if (build(&refused[i].p, refused[i].len, &prps) != refused[i].ret)
+			fail_msg("%s: not %d", refused[i].name, refused[i].ret);
+		assert_int_equal(le64_get(prps.prp1), 0xeeeeeeeeeeeeeeee); /* not written */
 	}
 }
 
@@ -396,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_dma_add_overlap_is_refused),
 		cmocka_unit_test(test_dma_find_many_regions_finds_each),
 		cmocka_unit_test(test_prp_build_shapes_are_as_the_table_says),
+		cmocka_unit_test(test_prp_build_what_cannot_be_is_refused),
 		cmocka_unit_test(test_prp_build_short_list_is_refused),
 		cmocka_unit_test(test_prp_build_random_reads_back_the_same),
 	};

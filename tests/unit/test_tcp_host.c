@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The host library over NVMe/TCP against a well-behaved controller: data of all sizes by every way it can travel, several queues,
- * reconnecting, keep alive, orderly shutdown, discovery. The bad controllers are in test_tcp_host_bad.c.
+ * The host library over NVMe/TCP against a well-behaved controller: data of all sizes by every way
+ * it can travel, several queues, reconnecting, keep alive, orderly shutdown, discovery. The bad
+ * controllers are in test_tcp_host_bad.c.
  */
 #include "tests/unit/tcp_session.h"
 
@@ -39,12 +40,21 @@ static const struct path paths[] = {
 	{ "both digests, SUCCESS", { .icd_bytes = 8192, .success = true }, true, true },
 	{ "small MAXH2CDATA", { .maxh2cdata = 4096 }, false, true },
 	{ "many R2Ts, one at a time", { .r2t_bytes = 12288 }, false, false },
-	{ "many R2Ts, four at a time", { .r2t_bytes = 20480, .r2t_depth = 4, .maxh2cdata = 8192 }, true, true },
+	{ "many R2Ts, four at a time",
+	  { .r2t_bytes = 20480, .r2t_depth = 4, .maxh2cdata = 8192 },
+	  true,
+	  true },
 	{ "many C2HData PDUs", { .c2h_bytes = 8188 }, false, false },
-	{ "many C2HData PDUs, digests, SUCCESS", { .c2h_bytes = 4096, .success = true }, true, true },
+	{ "many C2HData PDUs, digests, SUCCESS",
+	  { .c2h_bytes = 4096, .success = true },
+	  true,
+	  true },
 	{ "CPDA 31", { .cpda = 31, .icd_bytes = 8192 }, true, true },
 	{ "single bytes", { .send_bytes = 1, .icd_bytes = 4096 }, true, true },
-	{ "odd pieces", { .send_bytes = 1237, .c2h_bytes = 9000 & ~3, .success = true }, false, true },
+	{ "odd pieces",
+	  { .send_bytes = 1237, .c2h_bytes = 9000 & ~3, .success = true },
+	  false,
+	  true },
 };
 
 struct slot {
@@ -74,8 +84,10 @@ static uint16_t random_pieces(struct guarded *g)
 
 static void slot_start(struct session *s, struct slot *slot, uint32_t index, uint32_t max_bytes)
 {
-	static const uint32_t sizes[] = { 512, 512, 4096, 4096, 8192, 8704, 65536, 131072, 524288, SLOT_BYTES };
-	struct nvmh_queue *q = nvmh_ctrl_queue(s->ctrl, (uint16_t)(index % nvmh_ctrl_nr_queues(s->ctrl)));
+	static const uint32_t sizes[] = { 512,	512,   4096,   4096,   8192,
+					  8704, 65536, 131072, 524288, SLOT_BYTES };
+	struct nvmh_queue *q =
+		nvmh_ctrl_queue(s->ctrl, (uint16_t)(index % nvmh_ctrl_nr_queues(s->ctrl)));
 	uint32_t len = rng(2) ? sizes[rng(ARRAY_SIZE(sizes))] : (1 + rng(64)) * FAKE_LBA_BYTES;
 	uint16_t nr;
 	uint32_t i;
@@ -91,8 +103,8 @@ static void slot_start(struct session *s, struct slot *slot, uint32_t index, uin
 		memcpy(slot->shadow + slot->off, slot->g.buf, len);
 	}
 	nvmh_prep_rw(&slot->g.req, slot->reading ? nvme_cmd_read : nvme_cmd_write, 1,
-		     (index * SLOT_BYTES + slot->off) / FAKE_LBA_BYTES, len / FAKE_LBA_BYTES, slot->g.iov, nr,
-		     len);
+		     (index * SLOT_BYTES + slot->off) / FAKE_LBA_BYTES, len / FAKE_LBA_BYTES,
+		     slot->g.iov, nr, len);
 	assert_int_equal(nvmh_queue_submit(q, &slot->g.req), 0);
 	nvmh_queue_commit(q);
 }
@@ -107,7 +119,9 @@ static void slot_finish(struct slot *slot)
 	guarded_free(&slot->g);
 }
 
-/* OPS random reads and writes, several at a time over two queues; what is read is what was written. */
+/*
+ * OPS random reads and writes, several at a time over two queues; what is read is what was written.
+ */
 static void run_path(const struct path *path)
 {
 	struct nvmh_ctrl_opts opts = {
@@ -284,7 +298,8 @@ static void test_tcp_host_lost_connection_completes_once_and_reconnects(void **s
 	session_open_live(&s, &fake, &opts);
 	for (i = 0; i < ARRAY_SIZE(g); i++) {
 		guarded_init(&g[i], 131072);
-		nvmh_prep_rw(&g[i].req, i % 2 ? nvme_cmd_read : nvme_cmd_write, 1, 0, 256, g[i].iov, 1, 131072);
+		nvmh_prep_rw(&g[i].req, i % 2 ? nvme_cmd_read : nvme_cmd_write, 1, 0, 256, g[i].iov,
+			     1, 131072);
 		assert_int_equal(nvmh_queue_submit(nvmh_ctrl_queue(s.ctrl, 0), &g[i].req), 0);
 	}
 	guarded_init(&extra, 512);
@@ -294,7 +309,8 @@ static void test_tcp_host_lost_connection_completes_once_and_reconnects(void **s
 	fake_target_drop(s.t);
 	for (i = 0; i < ARRAY_SIZE(g); i++) {
 		session_wait_done(&s, &g[i]);
-		assert_true(g[i].req.status == ST_HOST_PATH_ERROR || g[i].req.status == ST_HOST_ABORTED);
+		assert_true(g[i].req.status == ST_HOST_PATH_ERROR ||
+			    g[i].req.status == ST_HOST_ABORTED);
 		guarded_check(&g[i]);
 	}
 	session_wait_lost(&s);
@@ -407,13 +423,15 @@ static void test_tcp_host_resets_under_other_threads_complete_once(void **state)
 	for (i = 0; i < 2; i++) {
 		owners[i].q = nvmh_ctrl_queue(s.ctrl, (uint16_t)i);
 		owners[i].slba = i * 4096;
-		assert_int_equal(pthread_create(&owners[i].thread, NULL, owner_main, &owners[i]), 0);
+		assert_int_equal(pthread_create(&owners[i].thread, NULL, owner_main, &owners[i]),
+				 0);
 	}
 	for (cuts = 0; cuts <= CUTS; cuts++) {
 		ok = atomic_load(&owners[0].nr_ok) + 50;
 		while (atomic_load(&owners[0].nr_ok) < ok && clock_now_ms() < end) {
 			nvmh_ctrl_process(s.ctrl);
-			poll(&(struct pollfd){ .fd = nvmh_ctrl_fd(s.ctrl), .events = POLLIN }, 1, 1);
+			poll(&(struct pollfd){ .fd = nvmh_ctrl_fd(s.ctrl), .events = POLLIN }, 1,
+			     1);
 		}
 		if (cuts < CUTS)
 			fake_target_drop(s.t);
@@ -427,6 +445,91 @@ static void test_tcp_host_resets_under_other_threads_complete_once(void **state)
 	}
 	assert_true(clock_now_ms() < end);
 	assert_int_equal(s.nr_resets, CUTS);
+	session_close(&s);
+}
+
+static bool ask_then_stall(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	if (c->nr_io_conn)
+		return false;
+	fake_conn_r2t(c, cmd->sqe.cid, 1, 0, 1 << 20);
+	fake_conn_gate(c);
+	return true;
+}
+
+/*
+ * A controller that stalls must not get the data of a write that has ended long ago when it goes on:
+ * somebody may have written something else meanwhile.
+ */
+static void test_tcp_host_ended_write_does_not_arrive_late(void **state)
+{
+	static const struct fake_script script = { .io = ask_then_stall };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1, .io_timeout_ms = 200 };
+	struct fake_opts fake = { .script = &script, .maxh2cdata = 1 << 20, .rcvbuf = 4096 };
+	uint64_t end = clock_now_ms() + SESSION_WAIT_MS;
+	struct guarded g;
+	struct session s;
+
+	(void)state;
+	session_open_live(&s, &fake, &opts);
+	guarded_init(&g, 1 << 20);
+	nvmh_prep_rw(&g.req, nvme_cmd_write, 1, 0, 2048, g.iov, 1, 1 << 20);
+	assert_int_equal(nvmh_queue_submit(nvmh_ctrl_queue(s.ctrl, 0), &g.req), 0);
+	nvmh_queue_commit(nvmh_ctrl_queue(s.ctrl, 0));
+	session_wait_done(&s, &g);
+	assert_int_not_equal(g.req.status, 0);
+	atomic_store(&s.t->gate, true);
+	while (!atomic_load(&s.t->nr_io_ended) && clock_now_ms() < end)
+		session_turn(&s);
+	assert_int_equal(atomic_load(&s.t->nr_io_ended), 1);
+	/* what its own socket held */
+	assert_true(atomic_load(&s.t->nr_stale) < 64 << 10);
+	guarded_free(&g);
+	session_close(&s);
+}
+
+struct lone {
+	struct nvmh_queue *q;
+	struct guarded g;
+};
+
+static void *submit_only(void *arg)
+{
+	struct lone *lone = arg;
+
+	if (!nvmh_queue_submit(lone->q, &lone->g.req))
+		nvmh_queue_commit(lone->q);
+	return NULL;
+}
+
+/* The controller sees the end at once; the request waits for the queue's owner. */
+static void test_tcp_host_reset_does_not_wait_for_the_owner_to_disconnect(void **state)
+{
+	static const struct fake_script script = { .io = silent };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1 };
+	struct fake_opts fake = { .script = &script };
+	uint64_t end = clock_now_ms() + SESSION_WAIT_MS;
+	struct lone lone;
+	pthread_t thread;
+	struct session s;
+
+	(void)state;
+	session_open_live(&s, &fake, &opts);
+	lone.q = nvmh_ctrl_queue(s.ctrl, 0);
+	guarded_init(&lone.g, 4096);
+	nvmh_prep_rw(&lone.g.req, nvme_cmd_read, 1, 0, 8, lone.g.iov, 1, 4096);
+	assert_int_equal(pthread_create(&thread, NULL, submit_only, &lone), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(nvmh_ctrl_reset(s.ctrl), 0);
+	while (!atomic_load(&s.t->nr_io_ended) && clock_now_ms() < end)
+		nvmh_ctrl_wait(s.ctrl, 10);
+	assert_int_equal(atomic_load(&s.t->nr_io_ended), 1);
+	assert_int_equal(lone.g.nr_done, 0);
+	/* this thread takes the queue over */
+	session_wait_done(&s, &lone.g);
+	assert_true(lone.g.req.status == ST_HOST_ABORTED || lone.g.req.status == ST_HOST_PATH_ERROR);
+	session_wait_live(&s);
+	guarded_free(&lone.g);
 	session_close(&s);
 }
 
@@ -515,7 +618,8 @@ static void test_tcp_host_discovery_is_bounded(void **state)
 	discover(&(struct fake_opts){ .nr_disc = 4000000000 }, -E2BIG, 0, "4000000000 entries");
 	discover(&(struct fake_opts){ .nr_disc = 2, .genctr_step = 1 }, -EAGAIN, 0, "changed");
 	/* it says more than it has */
-	discover(&(struct fake_opts){ .nr_disc = 65 }, ST_INVALID_LOG_PAGE | ST_DNR, 0, "status 109h");
+	discover(&(struct fake_opts){ .nr_disc = 65 }, ST_INVALID_LOG_PAGE | ST_DNR, 0,
+		 "status 109h");
 }
 
 int main(void)
@@ -530,6 +634,8 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_lost_connection_completes_once_and_reconnects),
 		cmocka_unit_test(test_tcp_host_unanswered_command_times_out_and_resets),
 		cmocka_unit_test(test_tcp_host_resets_under_other_threads_complete_once),
+		cmocka_unit_test(test_tcp_host_ended_write_does_not_arrive_late),
+		cmocka_unit_test(test_tcp_host_reset_does_not_wait_for_the_owner_to_disconnect),
 		cmocka_unit_test(test_tcp_host_keep_alive_is_sent),
 		cmocka_unit_test(test_tcp_host_close_notifies_shutdown),
 		cmocka_unit_test(test_tcp_host_close_during_bring_up_is_clean),

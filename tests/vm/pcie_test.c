@@ -7,191 +7,7 @@
  *
  * Main thread, but for the test of a reset under load, which has an owner thread per queue.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "common/clock.h"
-#include "common/log.h"
-#include "host/nvmh.h"
-
-enum {
-	ARENA = 16 << 20,
-	WAIT_MS = 120000,
-	NR_QUEUES = 2,
-	PAGE = 4096,
-	DEPTH = 32,
-	LOAD_BLOCK = 64 << 10,
-};
-
-static const char *bdf;
-static char *arena;
-static unsigned int nr_tests;
-static unsigned int nr_failed;
-static char why[1024];
-
-/* ---- TAP ---- */
-
-__attribute__((format(printf, 1, 2))) static bool fail(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	return false;
-}
-
-#define check(cond)                                                                        \
-	do {                                                                               \
-		if (!(cond))                                                               \
-			return fail("line %d: %s (%s)", __LINE__, #cond, nvmh_strerror()); \
-	} while (0)
-
-static void test(const char *name, bool (*fn)(void))
-{
-	bool ok;
-
-	why[0] = '\0';
-	ok = fn();
-	nr_tests++;
-	printf("%s %u - %s\n", ok ? "ok" : "not ok", nr_tests, name);
-	if (!ok) {
-		nr_failed++;
-		printf("# %s\n", why);
-	}
-	fflush(stdout);
-}
-
-/* ---- helpers ---- */
-
-static int open_drive(uint16_t queues, uint16_t size, struct nvmh_ctrl **ctrlp)
-{
-	struct nvmh_ctrl_opts opts = {
-		.trtype = "pcie",
-		.traddr = bdf,
-		.nr_io_queues = queues,
-		.queue_size = size,
-	};
-	int ret;
-
-	ret = nvmh_ctrl_open(&opts, ctrlp);
-	if (ret)
-		return ret;
-	ret = nvmh_ctrl_mem_map(*ctrlp, arena, ARENA);
-	if (!ret)
-		ret = nvmh_ctrl_wait(*ctrlp, WAIT_MS);
-	if (ret)
-		nvmh_ctrl_close(*ctrlp);
-	return ret;
-}
-
-static void pattern(void *buf, size_t len, uint32_t seed)
-{
-	uint32_t *p = buf;
-	size_t i;
-
-	for (i = 0; i < len / 4; i++)
-		p[i] = seed * 2654435761u + (uint32_t)i * 40503u;
-}
-
-static bool is_pattern(const void *buf, size_t len, uint32_t seed)
-{
-	const uint32_t *p = buf;
-	size_t i;
-
-	for (i = 0; i < len / 4; i++) {
-		if (p[i] != seed * 2654435761u + (uint32_t)i * 40503u)
-			return fail("data differs at byte %zu of %zu", 4 * i, len);
-	}
-	return true;
-}
-
-static int rw(struct nvmh_queue *q, uint8_t opcode, const struct nvmh_ns *ns, uint64_t slba,
-	      const struct iovec *iov, uint16_t nr_iov, uint32_t len)
-{
-	struct nvmh_req req = { 0 };
-
-	nvmh_prep_rw(&req, opcode, ns->nsid, slba, len / ns->lba_size, iov, nr_iov, len);
-	return nvmh_io(q, &req);
-}
-
-static bool read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	text[max_of(n, (ssize_t)0)] = '\0';
-	return n >= 0;
-}
-
-/*
- * The kernel's block device of namespace @nsid of our drive: "/dev/nvme0n1". With multipath that is what unites the hidden
- * paths: "nvme0n1" for "nvme0c0n1".
- */
-static bool kernel_disk(uint32_t nsid, char *path, size_t size)
-{
-	DIR *dir = opendir("/sys/class/block");
-	struct dirent *de;
-	char file[512];
-	char text[64];
-	bool found = false;
-	char *c;
-
-	while (dir && !found && (de = readdir(dir))) {
-		snprintf(file, sizeof(file), "/sys/class/block/%.64s/device/address", de->d_name);
-		if (!read_text(file, text, sizeof(text)) || strncmp(text, bdf, strlen(bdf)))
-			continue;
-		snprintf(file, sizeof(file), "/sys/class/block/%.64s/nsid", de->d_name);
-		found = read_text(file, text, sizeof(text)) && strtoul(text, NULL, 10) == nsid;
-		if (!found)
-			continue;
-		c = strchr(de->d_name, 'c');
-		snprintf(path, size, "/dev/%.*s%s", c ? (int)(c - de->d_name) : 64, de->d_name,
-			 c ? strchr(c, 'n') : "");
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/* @fn as somebody without privileges. */
-static bool as_nobody(bool (*fn)(void))
-{
-	int out[2];
-	int status;
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe(out))
-		return fail("pipe: %m");
-	pid = fork();
-	if (!pid) {
-		why[0] = '\0';
-		status = setgid(65534) || setuid(65534) || !fn();
-		if (write(out[1], why, strlen(why)) < 0)
-			_exit(2);
-		_exit(status);
-	}
-	close(out[1]);
-	n = read(out[0], why, sizeof(why) - 1);
-	why[max_of(n, (ssize_t)0)] = '\0';
-	close(out[0]);
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
-}
+#include "tests/vm/pcie_test.h"
 
 /* ---- binding ---- */
 
@@ -665,6 +481,50 @@ static bool reset_in_one_thread(void)
 	return data_512();
 }
 
+/* The way down for a drive that does not stop by itself, entered at @stage, with a command outstanding. */
+static int go_down(enum pcie_quiet stage, struct nvmh_req *req, struct iovec *iov)
+{
+	struct nvmh_queue *q = nvmh_ctrl_queue(drive, 0);
+	int ret;
+
+	memset(req, 0, sizeof(*req));
+	*iov = (struct iovec){ arena, LOAD_BLOCK };
+	nvmh_prep_rw(req, nvme_cmd_read, 1, 0, LOAD_BLOCK / 512, iov, 1, LOAD_BLOCK);
+	req->done = count_done;
+	ret = nvmh_queue_submit(q, req);
+	if (!ret)
+		ret = nvmh_ctrl_reset(drive);
+	((struct pcie *)drive->tr)->quiet = (uint8_t)stage;
+	return ret ? ret : nvmh_ctrl_wait(drive, WAIT_MS);
+}
+
+static bool function_reset(void)
+{
+	struct nvmh_req req;
+	struct iovec iov;
+
+	check(!go_down(PCIE_QUIET_RESET, &req, &iov));
+	check(req.status == ST_HOST_ABORTED);
+	/* interrupts and bus mastering work again */
+	return full_queue() && data_512();
+}
+
+static bool cut_off_and_reopen(void)
+{
+	struct nvmh_req req;
+	struct iovec iov;
+
+	check(go_down(PCIE_QUIET_CUT_OFF, &req, &iov) == -ENODEV);
+	check(req.status == ST_HOST_ABORTED);
+	check(nvmh_ctrl_state(drive) == NVMH_DEAD);
+	check(strstr(nvmh_strerror(), "cut off"));
+	check(nvmh_ctrl_reset(drive) == -ENOTCONN);
+	nvmh_ctrl_close(drive);
+	drive = NULL;
+	check(!open_drive(NR_QUEUES, DEPTH, &drive));
+	return full_queue() && data_512();
+}
+
 static bool close_and_reopen(void)
 {
 	const uint16_t queues[] = { 0, 1, 8, 64 };
@@ -773,6 +633,8 @@ int main(int argc, char **argv)
 	test("a full queue, completed by interrupt", full_queue);
 	test("reset under load of two threads", reset_under_load);
 	test("reset in one thread with commands outstanding", reset_in_one_thread);
+	test("reset of the PCI function", function_reset);
+	test("cut off from memory, and opened again", cut_off_and_reopen);
 	test("close and reopen, with other numbers of queues", close_and_reopen);
 	test("open and close again and again, and before it is up", open_close_loop);
 	test("release: back with the kernel, data there", release_gives_it_back);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # t-main: discovery, connecting, what the host's tools show.
 
-# drive_facts: "NSID BYTES BLOCK_SIZE" of the drive's namespaces as the kernel's PCIe driver sees them
+# drive_facts: "NSID BYTES BLOCK_SIZE" of the drive's namespaces, as the kernel's PCIe driver has it
 drive_facts() {
 	local nsid dev
 

@@ -130,6 +130,23 @@ out_of_range() {
 	[ "$TARGET" != ours ] || grep -q "LBA Out of Range" $KEEP/err
 }
 
+# The CPU time of the target's process, in clock ticks (100 a second).
+target_ticks() {
+	awk '{ print $14 + $15 }' /proc/"$(cat $DAEMON_PID)"/stat
+}
+
+# A loop that keeps turning after its work is done takes a whole processor: 400 ticks here.
+idle_costs_nothing() {
+	local before
+
+	[ "$TARGET" = ours ] || skip "the kernel's target is no process"
+	sleep 2
+	before=$(target_ticks)
+	sleep 4
+	echo "$(($(target_ticks) - before)) ticks in 4 s"
+	[ $(($(target_ticks) - before)) -lt 200 ]
+}
+
 io_tests() {
 	t "fio verify, 512 B blocks, 4 KiB to 256 KiB" fio_verify 1 48m 4k-256k
 	t "fio verify, 512 B blocks, 512 B to 16 KiB" fio_verify 1 4m 512-16k
@@ -139,6 +156,7 @@ io_tests() {
 	t "fio verify, memory namespace" fio_verify 10 16m 4k-128k
 	t "fio verify, file namespace" fio_verify 12 16m 4k-128k
 	t "reads and writes of a null namespace" null_io
+	t "after the load a connected, idle target sleeps" idle_costs_nothing
 	for nsid in 1 2 12; do
 		t "flush, namespace $nsid" flush $nsid
 		t "write zeroes, namespace $nsid" write_zeroes $nsid

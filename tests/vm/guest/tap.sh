@@ -20,8 +20,8 @@ tap_body() (
 	"$@"
 )
 
-# t NAME COMMAND...: one test. The command is mostly a function; it runs in a subshell with "set -e",
-# so what it wants to leave for later goes into files. Exit code 77 is a skip, its last line why.
+# t NAME COMMAND...: one test. The command, mostly a function, runs in a subshell with "set -e", so
+# what it wants to leave for later goes into files. Exit code 77 is a skip, its last line why.
 t() {
 	local name=$1 start=${EPOCHREALTIME/./} rc tenths
 

@@ -61,8 +61,8 @@ listening() {
 	ss -Hltn "sport = :$PORT" | grep -q LISTEN
 }
 
-# daemon_run COMMAND...: in the background; its exit code lands in $DAEMON_RC. (A test is a subshell,
-# so no later test could wait for it.)
+# daemon_run COMMAND...: in the background; its exit code lands in $DAEMON_RC. (A test is a
+# subshell, so no later test could wait for it.)
 daemon_run() {
 	rm -f $DAEMON_RC
 	(

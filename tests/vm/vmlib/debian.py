@@ -68,8 +68,9 @@ class Apt:
         return os.path.join(self.folder, name)
 
     def _run(self, *argv, **kwargs):
-        options = ["Dir::Etc::SourceList=/dev/null", "Dir::Etc::SourceParts=" + self.path("sources"),
-                   "Dir::Etc::Preferences=/dev/null", "Dir::Etc::PreferencesParts=" + self.path("pins"),
+        options = ["Dir::Etc::SourceList=/dev/null", "Dir::Etc::Preferences=/dev/null",
+                   "Dir::Etc::SourceParts=" + self.path("sources"),
+                   "Dir::Etc::PreferencesParts=" + self.path("pins"),
                    "Dir::State::Lists=" + self.path("lists"), "Dir::Cache=" + self.path("cache"),
                    "APT::Sandbox::User=root", "APT::Architecture=amd64", "APT::Architectures=amd64"]
         extra = [a for o in options for a in ("-o", o)]

@@ -24,7 +24,8 @@ MODULE_DIRS = """
 arch/x86/crypto arch/x86/lib block crypto lib mm security
 drivers/base drivers/block drivers/char/hw_random drivers/char/virtio_console.ko
 drivers/dax drivers/dma drivers/iommu drivers/md drivers/nvdimm drivers/nvme drivers/pci
-drivers/net/*.ko drivers/net/team drivers/net/bonding drivers/net/vxlan drivers/net/ethernet/intel/e1000*
+drivers/net/*.ko drivers/net/team drivers/net/bonding drivers/net/vxlan
+drivers/net/ethernet/intel/e1000*
 drivers/net/mdio drivers/net/phy drivers/ptp drivers/pps drivers/uio drivers/vfio drivers/vhost
 drivers/virtio drivers/cdrom drivers/scsi/*.ko drivers/scsi/device_handler
 fs/*.ko fs/9p fs/btrfs fs/configfs fs/erofs fs/ext4 fs/jbd2 fs/fat fs/fscache fs/netfs fs/cachefiles

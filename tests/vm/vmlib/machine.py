@@ -103,8 +103,9 @@ class Machine:
             argv += ["-qmp", "unix:%s,server=on,wait=off"
                      % os.path.abspath(opt.qmp).replace(",", ",,")]
         argv += opt.qemu_arg
-        return argv + ["-kernel", vmlinux if os.path.exists(vmlinux) else self.kernel.path("vmlinuz"),
-                       "-initrd", self.kernel.path("initrd.gz"),
+        if not os.path.exists(vmlinux):
+            vmlinux = self.kernel.path("vmlinuz")
+        return argv + ["-kernel", vmlinux, "-initrd", self.kernel.path("initrd.gz"),
                        "-append", " ".join([line] + opt.append)]
 
     def _write_command(self):

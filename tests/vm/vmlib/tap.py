@@ -88,7 +88,8 @@ class Program:
                 else:
                     print(line if line.startswith("#") else "# " + line, flush=True)
         if plan is None or plan != self.count - first:
-            self.line(False, "%s: the guest ran to its end (exit code %d)" % (run, guest.returncode))
+            self.line(False, "%s: the guest ran to its end (exit code %d)"
+                      % (run, guest.returncode))
             if results:
                 print("# files of the run: " + results)
 

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Drives that are sick: controllers that do not get ready, do not answer, do not stop, report fatal errors, are gone or are another one
+ * after a reset. The answer is to reset a few times, and then to give up with a clear error; never a hang, and never a buffer given
+ * back that the drive might still write to.
+ */
+#include "tests/unit/pcie_rig.h"
+
+#include <stdio.h>
+#include <sys/eventfd.h>
+
+static void test_never_ready_is_given_up_after_tries(void **state)
+{
+	(void)state;
+	atomic_store(&rig.drive->never_ready, true);
+	rig_open(1, 0);
+	until_dead();
+	assert_says("wait until ready: ");
+	assert_int_equal(nvmh_ctrl_wait(rig.ctrl, 0), -ETIMEDOUT);
+	assert_int_equal(atomic_load(&rig.drive->enables), 3);
+	assert_int_equal(rig.nr_states, 1);
+	assert_int_equal(rig.states[0], NVMH_DEAD);
+}
+
+static void test_mute_admin_queue_is_given_up(void **state)
+{
+	(void)state;
+	atomic_store(&rig.drive->mute_admin, true);
+	rig_open(1, 0);
+	until_dead();
+	assert_says("identify: ");
+	assert_int_equal(atomic_load(&rig.drive->enables), 3);
+}
+
+static void test_fatal_status_while_live_resets_then_gives_up(void **state)
+{
+	static const uint8_t states[] = { NVMH_LIVE, NVMH_RESETTING, NVMH_LIVE, NVMH_RESETTING,
+					  NVMH_DEAD };
+	unsigned int i;
+
+	(void)state;
+	rig_live(1, 0);
+	hold_one();
+	atomic_store(&rig.drive->fatal, true);
+	fake_pcie_step(rig.drive);
+	nvmh_ctrl_process(rig.ctrl);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
+	assert_says("CSTS.CFS");
+	atomic_store(&rig.drive->fatal, false); /* the reset cures it */
+	for (i = 0; i < RIG_TURNS && nvmh_ctrl_state(rig.ctrl) != NVMH_LIVE; i++) {
+		rig_turn();
+		rig.ctrl->pause_until_ns = 1;
+	}
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
+	assert_string_equal(nvmh_ctrl_error(rig.ctrl), "");
+	atomic_store(&rig.drive->fatal, true); /* and now it does not */
+	until_dead();
+	assert_true(rig_states_are(states, ARRAY_SIZE(states)));
+	assert_says("fatal error");
+}
+
+static void test_fatal_status_from_the_start_is_given_up(void **state)
+{
+	(void)state;
+	atomic_store(&rig.drive->fatal, true);
+	rig_open(1, 0);
+	until_dead();
+	assert_says("wait until ready: the controller reports a fatal error");
+	assert_int_equal(nvmh_ctrl_wait(rig.ctrl, 0), -EIO);
+}
+
+static void test_losses_soon_after_each_other_end(void **state)
+{
+	unsigned int losses;
+	unsigned int i;
+
+	(void)state;
+	rig_live(1, 0);
+	for (losses = 0; losses < 10 && nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE; losses++) {
+		nvmh_ctrl_lost(rig.ctrl, "loss %u", losses);
+		for (i = 0; i < RIG_TURNS; i++) {
+			rig_turn();
+			rig.ctrl->pause_until_ns = 1;
+			if (nvmh_ctrl_state(rig.ctrl) == NVMH_DEAD ||
+			    (i && nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE))
+				break;
+		}
+	}
+	assert_int_equal(losses, 4);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_DEAD);
+	assert_says("loss 3");
+}
+
+static void test_command_past_its_deadline_resets(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig_live(1, 0);
+	hold_one();
+	nvmh_queue_check(&rig.ctrl->ioq[0]);
+	held.deadline_ns = 1;
+	rig.ctrl->tick_ns = 1;
+	rig_turn(); /* the tick asks the owner to look, which asks for the reset */
+	rig_turn();
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
+	assert_says("queue 1: command 02h was not answered in 30000 ms");
+	for (i = 0; i < RIG_TURNS && nvmh_ctrl_state(rig.ctrl) != NVMH_LIVE; i++)
+		rig_turn();
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
+	assert_int_equal(atomic_load(&rig.drive->enables), 2);
+}
+
+static void test_admin_command_past_its_deadline_resets(void **state)
+{
+	struct nvmh_req req = { .sqe.opcode = nvme_admin_keep_alive,
+				.timeout_ms = 50,
+				.done = rig_done,
+				.arg = &held_done };
+
+	(void)state;
+	held_done = 0;
+	rig_live(0, 0);
+	atomic_store(&rig.drive->mute_admin, true);
+	assert_int_equal(nvmh_admin_submit(rig.ctrl, &req), 0);
+	rig_turn();
+	nvmh_queue_check(&rig.ctrl->adminq);
+	req.deadline_ns = 1;
+	rig.ctrl->tick_ns = 1;
+	rig_turn();
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
+	atomic_store(&rig.drive->mute_admin, false);
+	assert_true(rig_until_state(NVMH_LIVE));
+	assert_int_equal(held_done, 1);
+	assert_int_equal(req.status, ST_HOST_ABORTED);
+}
+
+static void test_drive_that_does_not_stop_is_reset(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig_live(2, 0);
+	hold_one();
+	atomic_store(&rig.drive->never_idle, true);
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	for (i = 0; i < RIG_TURNS && !atomic_load(&rig.drive->resets); i++) {
+		assert_int_equal(held_done, 0);
+		rig_turn();
+		((struct pcie *)rig.ctrl->tr)->quiet_deadline_ns = 1;
+	}
+	assert_int_equal(atomic_load(&rig.drive->resets), 1);
+	assert_true(rig_until_state(NVMH_LIVE));
+	assert_int_equal(held_done, 1);
+	assert_false(atomic_load(&rig.drive->cut_off));
+	atomic_store(&rig.drive->never_idle, false);
+	/* interrupts are set up again */
+	atomic_store(&rig.drive->hold_io, false);
+	rig_start();
+	assert_int_equal(nvmh_io(&rig.ctrl->ioq[1], &(struct nvmh_req){ .sqe.nsid = le32_make(1) }),
+			 0);
+}
+
+static void test_drive_that_cannot_be_stopped_is_cut_off(void **state)
+{
+	(void)state;
+	rig_live(1, 0);
+	hold_one();
+	atomic_store(&rig.drive->never_idle, true);
+	rig.drive->reset_fails = true;
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	until_dead();
+	assert_true(atomic_load(&rig.drive->cut_off));
+	assert_int_equal(held_done, 1); /* only now: it reaches the buffer no more */
+	assert_says("cut off");
+}
+
+static void test_gone_drive_is_given_up(void **state)
+{
+	(void)state;
+	rig_live(2, 0);
+	hold_one();
+	atomic_store(&rig.drive->gone, true);
+	until_dead();
+	assert_says("all ones");
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
+	assert_true(atomic_load(&rig.drive->cut_off));
+	assert_int_equal(nvmh_ctrl_wait(rig.ctrl, 0), -ENODEV);
+}
+
+static void test_gone_during_bring_up_is_given_up(void **state)
+{
+	unsigned int turns;
+	unsigned int i;
+
+	(void)state;
+	for (turns = 1; turns < 40; turns++) {
+		rig_open(2, 0);
+		for (i = 0; i < turns; i++)
+			rig_turn();
+		atomic_store(&rig.drive->gone, true);
+		until_dead();
+		nvmh_ctrl_close(rig.ctrl);
+		rig.ctrl = NULL;
+		atomic_store(&rig.drive->gone, false);
+		atomic_store(&rig.drive->cut_off, false);
+		memset(rig.drive->bar, 0, FAKE_PCIE_BAR_BYTES);
+		fake_pcie_reset(rig.drive);
+	}
+}
+
+static void test_removal_and_bus_errors_are_heard(void **state)
+{
+	uint64_t one = 1;
+
+	(void)state;
+	rig.drive->err_fd = eventfd(0, EFD_NONBLOCK);
+	rig.drive->req_fd = eventfd(0, EFD_NONBLOCK);
+	rig_live(1, 0);
+	assert_int_equal(write(rig.drive->err_fd, &one, sizeof(one)), sizeof(one));
+	nvmh_ctrl_process(rig.ctrl);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
+	assert_says("PCI bus reported an error");
+	assert_true(rig_until_state(NVMH_LIVE));
+	assert_int_equal(write(rig.drive->req_fd, &one, sizeof(one)), sizeof(one));
+	until_dead();
+	assert_says("the kernel removes the device");
+	rig_close();
+	close(rig.drive->err_fd);
+	close(rig.drive->req_fd);
+}
+
+static void test_shutdown_not_finished_is_not_waited_for_ever(void **state)
+{
+	(void)state;
+	rig.drive->no_shutdown = true;
+	rig_live(1, 0);
+	atomic_store(&rig.drive->mute_admin, true); /* nor are queues deleted */
+	nvmh_ctrl_shutdown(rig.ctrl);
+	until_dead();
+	assert_false(rig.drive->enabled);
+}
+
+/* ---- another drive, or another namespace, after a reset ---- */
+
+static void test_other_identity_after_reset_is_given_up(void **state)
+{
+	(void)state;
+	rig_live(1, 0);
+	rig.drive->id.sn[0] = 'X';
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	until_dead();
+	assert_says("another controller answers");
+}
+
+static void test_namespace_changed_by_reset_is_given_up(void **state)
+{
+	(void)state;
+	rig_live(1, 0);
+	rig.drive->ns[0].id.nsze = rig.drive->ns[0].id.ncap = htole64(8192); /* larger is no harm */
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	assert_true(rig_until_state(NVMH_LIVE));
+	assert_int_equal(nvmh_ctrl_ns(rig.ctrl, 0)->nsze, 4096);
+	rig.drive->ns[0].id.lbaf[0].ds = 12;
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	until_dead();
+	assert_says("the format of namespace 1 is not what it was");
+}
+
+#define rigged(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		rigged(test_never_ready_is_given_up_after_tries),
+		rigged(test_mute_admin_queue_is_given_up),
+		rigged(test_fatal_status_while_live_resets_then_gives_up),
+		rigged(test_fatal_status_from_the_start_is_given_up),
+		rigged(test_losses_soon_after_each_other_end),
+		rigged(test_command_past_its_deadline_resets),
+		rigged(test_admin_command_past_its_deadline_resets),
+		rigged(test_drive_that_does_not_stop_is_reset),
+		rigged(test_drive_that_cannot_be_stopped_is_cut_off),
+		rigged(test_gone_drive_is_given_up),
+		rigged(test_gone_during_bring_up_is_given_up),
+		rigged(test_removal_and_bus_errors_are_heard),
+		rigged(test_shutdown_not_finished_is_not_waited_for_ever),
+		rigged(test_other_identity_after_reset_is_given_up),
+		rigged(test_namespace_changed_by_reset_is_given_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
