@@ -216,7 +216,7 @@ int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t of
 struct nvmh_disc_entry {
 	uint8_t trtype;	 /* NVMF_TRTYPE_TCP ... */
 	uint8_t adrfam;	 /* NVMF_ADDR_FAMILY_IP4 ... */
-	uint8_t subtype; /* NVME_NQN_NVME, NVME_NQN_DISC (referral), NVME_NQN_CURR (the discovery subsystem itself) */
+	uint8_t subtype; /* NVME_NQN_NVME, NVME_NQN_DISC (referral), NVME_NQN_CURR (itself) */
 	uint8_t treq;
 	uint8_t sectype; /* tcp: 0 none, 2 TLS 1.3 */
 	uint16_t portid;
@@ -230,17 +230,20 @@ struct nvmh_disc_entry {
 
 /**
  * nvmh_discover() - connect to a discovery controller, read its log, disconnect
- * @opts: as for nvmh_ctrl_open(); subnqn NULL is the well-known discovery subsystem, trsvcid NULL port 8009. No I/O queues are made.
+ * @opts: as for nvmh_ctrl_open(); subnqn NULL is the well-known discovery subsystem, trsvcid NULL
+ *	port 8009. No I/O queues are made.
  * @timeout_ms: for getting connected, -1 for no limit.
  * @entriesp: @nrp entries, freed by the caller; NULL when there are none.
  *
- * At most MAX_DISC_ENTRIES entries are taken, and a log that changes while it is read is read again a few times.
+ * At most MAX_DISC_ENTRIES entries are taken, and a log that changes while it is read is read again
+ * a few times. The first failure to connect ends it.
  *
- * Context: any thread; waits. Return: 0; -errno as nvmh_ctrl_open() and nvmh_ctrl_wait(), -EPROTO (format), -E2BIG (too many entries), -EAGAIN
- *	(changes all the time); > 0, an NVMe status. nvmh_strerror() explains.
+ * Context: any thread; waits.
+ * Return: 0; -errno as nvmh_ctrl_open() and nvmh_ctrl_wait(), -EPROTO (format), -E2BIG (too many
+ *	entries), -EAGAIN (changes all the time); > 0, an NVMe status. nvmh_strerror() explains.
  */
-int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms, struct nvmh_disc_entry **entriesp,
-		  uint32_t *nrp);
+int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms,
+		  struct nvmh_disc_entry **entriesp, uint32_t *nrp);
 
 /* ---- PCI functions of class 010802h ---- */
 

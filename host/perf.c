@@ -42,7 +42,8 @@ static int measure(const struct perf_opts *opts)
 	failed = ret || atomic_load(&run.failed);
 	nvmh_perf_run_close(&run);
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "nvmetcp-perf: the results cannot be written: %s\n", strerror(errno));
+		fprintf(stderr, "nvmetcp-perf: the results cannot be written: %s\n",
+			strerror(errno));
 		failed = true;
 	}
 	return failed ? EXIT_FAILED : EXIT_OK;

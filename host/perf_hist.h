@@ -11,7 +11,8 @@
 
 enum {
 	PERF_HIST_SUB_BITS = 6,
-	PERF_HIST_TOP_BITS = 42, /* values of more bits (73 minutes in ns) count in the last bucket */
+	PERF_HIST_TOP_BITS =
+		42, /* values of more bits (73 minutes in ns) count in the last bucket */
 	PERF_HIST_BUCKETS = (PERF_HIST_TOP_BITS - PERF_HIST_SUB_BITS + 1) << PERF_HIST_SUB_BITS,
 };
 

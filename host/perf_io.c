@@ -30,8 +30,8 @@ static uint64_t next_in_order(struct perf_queue *pq)
 
 static uint64_t pick_unit(struct perf_queue *pq)
 {
-	uint64_t unit = pq->job->opts->random ? perf_random_below(&pq->random, pq->nr_units) :
-						next_in_order(pq);
+	uint64_t unit = pq->job->opts->random ? perf_random_below(&pq->random, pq->nr_units)
+					      : next_in_order(pq);
 
 	/* there are twice as many units as slots, so this ends */
 	while (pq->gen && pq->gen[unit] & PERF_GEN_BUSY)
@@ -71,8 +71,8 @@ static void fill(const struct perf_queue *pq, const struct perf_slot *slot)
 	uint32_t i;
 
 	for (i = 0; i < pq->lbas; i++)
-		nvmh_perf_pattern_fill(p + (size_t)i * lba_size, lba_size, lba + i, pq->job->run->seed,
-				       pq->gen[slot->unit] & PERF_GEN_MASK);
+		nvmh_perf_pattern_fill(p + (size_t)i * lba_size, lba_size, lba + i,
+				       pq->job->run->seed, pq->gen[slot->unit] & PERF_GEN_MASK);
 }
 
 /* Before an I/O: its unit becomes busy, a write goes with the next pattern. */
@@ -101,12 +101,13 @@ static void check(struct perf_queue *pq, const struct perf_slot *slot)
 	uint32_t i;
 
 	for (i = 0; i < pq->lbas; i++) {
-		if (nvmh_perf_pattern_check(p + (size_t)i * lba_size, lba_size, lba + i, job->run->seed, gen,
-					    &bad))
+		if (nvmh_perf_pattern_check(p + (size_t)i * lba_size, lba_size, lba + i,
+					    job->run->seed, gen, &bad))
 			continue;
 		if (++job->nr_bad <= PERF_MAX_TOLD)
 			nvmh_perf_fail(job, "%s nsid %u: %s", nvmh_ctrl_name(pq->target->ctrl),
-				       pq->target->ns->nsid, nvmh_perf_bad_text(&bad, text, sizeof(text)));
+				       pq->target->ns->nsid,
+				       nvmh_perf_bad_text(&bad, text, sizeof(text)));
 	}
 	job->nr_checked++;
 }
@@ -126,11 +127,12 @@ static void failed(struct perf_queue *pq, const struct perf_slot *slot)
 	uint16_t status = slot->req.status;
 
 	if (++job->nr_errors <= PERF_MAX_TOLD)
-		nvmh_perf_fail(job, "%s nsid %u: %s of %u blocks at %llu failed with status %03xh, %s",
+		nvmh_perf_fail(job,
+			       "%s nsid %u: %s of %u blocks at %llu failed with status %03xh, %s",
 			       nvmh_ctrl_name(pq->target->ctrl), pq->target->ns->nsid,
 			       slot->dir == PERF_WRITE ? "write" : "read", pq->lbas,
-			       (unsigned long long)((pq->first + slot->unit) * pq->lbas), status & ST_MASK,
-			       status_str(status));
+			       (unsigned long long)((pq->first + slot->unit) * pq->lbas),
+			       status & ST_MASK, status_str(status));
 	atomic_store_explicit(&job->run->stop, true, memory_order_relaxed);
 }
 
@@ -151,7 +153,8 @@ static void io_done(struct nvmh_req *req)
 	if (pq->gen)
 		verify_done(pq, slot);
 	if (!pq->checking) {
-		perf_hist_add(job->hist[slot->dir], perf_ticks_to_ns(job->clock, now - slot->start));
+		perf_hist_add(job->hist[slot->dir],
+			      perf_ticks_to_ns(job->clock, now - slot->start));
 		job->ios[slot->dir]++;
 	}
 	if (job->starting)
@@ -232,8 +235,8 @@ int nvmh_perf_io_begin(struct perf_queue *pq, uint8_t *mem, size_t stride)
 
 		slot->pq = pq;
 		slot->iov = (struct iovec){ mem + i * stride, opts->bs };
-		nvmh_prep_rw(&slot->req, nvme_cmd_read, pq->target->ns->nsid, 0, pq->lbas, &slot->iov, 1,
-			     opts->bs);
+		nvmh_prep_rw(&slot->req, nvme_cmd_read, pq->target->ns->nsid, 0, pq->lbas,
+			     &slot->iov, 1, opts->bs);
 		slot->req.done = io_done;
 		slot->next_free = pq->free;
 		pq->free = slot;

@@ -72,7 +72,8 @@ static void pace_init(struct pace *pace, const struct perf_job *job, uint64_t no
 	memset(pace, 0, sizeof(*pace));
 	pace->due = now;
 	if (rate)
-		pace->interval = perf_ns_to_ticks(job->clock, ((uint64_t)PERF_NS_PER_S << 16) / rate);
+		pace->interval =
+			perf_ns_to_ticks(job->clock, ((uint64_t)PERF_NS_PER_S << 16) / rate);
 }
 
 /* Start what is due, queue by queue. What finds no slot stays due. */
@@ -208,7 +209,8 @@ static bool all_started(const struct perf_job *job)
 }
 
 /* One way to wait for what comes next, after a turn that brought @n completions. */
-static int next_turn(struct perf_job *job, int n, uint64_t now, uint64_t *busy_until, uint64_t until)
+static int next_turn(struct perf_job *job, int n, uint64_t now, uint64_t *busy_until,
+		     uint64_t until)
 {
 	switch (job->opts->wait) {
 	case PERF_WAIT_SPIN:
@@ -248,7 +250,8 @@ static void run_workload(struct perf_job *job, uint64_t end, bool paced)
 		}
 		n = next_turn(job, n, now, &busy_until, until);
 		now = perf_ticks(job->clock);
-		if (running && (now >= end || must_stop(job) || (all_idle(job) && all_started(job)))) {
+		if (running &&
+		    (now >= end || must_stop(job) || (all_idle(job) && all_started(job)))) {
 			running = false;
 			job->starting = false;
 			end = UINT64_MAX;
@@ -269,7 +272,9 @@ static void measure(struct perf_job *job)
 
 	getrusage(RUSAGE_THREAD, &before);
 	job->begin = perf_ticks(job->clock);
-	run_workload(job, runtime_ns ? job->begin + perf_ns_to_ticks(job->clock, runtime_ns) : UINT64_MAX,
+	run_workload(job,
+		     runtime_ns ? job->begin + perf_ns_to_ticks(job->clock, runtime_ns)
+				: UINT64_MAX,
 		     job->opts->rate);
 	job->end = perf_ticks(job->clock);
 	getrusage(RUSAGE_THREAD, &after);
@@ -301,7 +306,8 @@ static void move_to_cpu(const struct perf_job *job)
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		log_warn("job %u cannot run on CPU %u: %s", job->index, cpu, strerrordesc_np(errno));
+		log_warn("job %u cannot run on CPU %u: %s", job->index, cpu,
+			 strerrordesc_np(errno));
 }
 
 /* Written by the thread that uses them, so that they lie in its node's memory; drives may tell zeroes from data. */

@@ -44,8 +44,8 @@ struct perf_slot {
 	struct iovec iov;
 	uint64_t start; /* ticks */
 	uint64_t unit;
-	uint8_t dir;	/* enum perf_dir */
-	bool check;	/* a read whose data are known */
+	uint8_t dir; /* enum perf_dir */
+	bool check;  /* a read whose data are known */
 };
 
 /* One I/O queue and its part of the workload. The job's thread. */
@@ -120,7 +120,7 @@ struct perf_run {
 	_Atomic bool failed;
 	_Atomic uint16_t nr_checking; /* jobs that read back */
 	_Atomic uint16_t nr_running;
-	int event_fd; /* tells the main thread that a job has ended */
+	int event_fd;		       /* tells the main thread that a job has ended */
 	uint64_t shown_ios[PERF_DIRS]; /* the progress line's last look */
 	uint64_t shown_ns;
 	double elapsed_s; /* result: from the first begin to the last end */
@@ -153,7 +153,8 @@ void nvmh_perf_io_check_all(struct perf_queue *pq);
 void *nvmh_perf_job_main(void *arg);
 
 /* nvmh_perf_fail() - say why (one line, at most a few per job), and let all jobs end */
-void nvmh_perf_fail(struct perf_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void nvmh_perf_fail(struct perf_job *job, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* ---- perf_run.c: main thread ---- */
 
@@ -168,7 +169,8 @@ int nvmh_perf_run_open(struct perf_run *run, const struct perf_opts *opts, char 
  * nvmh_perf_run_go() - run all jobs to their end. @tick: called every second, and once at the end.
  * SIGINT and SIGTERM end them early. Return: 0; -errno when they could not be started.
  */
-int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bool last), char *error);
+int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bool last),
+		     char *error);
 void nvmh_perf_run_close(struct perf_run *run);
 
 /* ---- perf_report.c: main thread ---- */

@@ -137,7 +137,8 @@ static int parse_rw(struct perf_opts *opts, const char *text, char *error)
 		opts->read_percent = kinds[i].read_percent;
 		return 0;
 	}
-	return refuse(error, "--rw=%s is none of read, write, randread, randwrite, rw, randrw", text);
+	return refuse(error, "--rw=%s is none of read, write, randread, randwrite, rw, randrw",
+		      text);
 }
 
 static int parse_bs(struct perf_opts *opts, const char *text, char *error)
@@ -271,8 +272,8 @@ static int parse_option(struct perf_opts *opts, int c, uint8_t *mix, char **argv
 	case '?':
 		return refuse(error, "unknown option %s", argv[optind - 1]);
 	default:
-		return c >= OPT_VERIFY ? parse_flag(opts, c, error) :
-					 parse_number(opts, c, optarg, mix, error);
+		return c >= OPT_VERIFY ? parse_flag(opts, c, error)
+				       : parse_number(opts, c, optarg, mix, error);
 	}
 }
 
@@ -288,9 +289,10 @@ static int settle(struct perf_opts *opts, uint8_t mix, char *error)
 	if (!opts->nr_targets)
 		return refuse(error, "a transport string is missing");
 	if (opts->numjobs * opts->nr_queues > MAX_IO_QUEUES)
-		return refuse(error,
-			      "--numjobs times --queues is more than the %u I/O queues of a controller; give the transport string several times for several controllers",
-			      MAX_IO_QUEUES);
+		return refuse(
+			error,
+			"--numjobs times --queues is more than the %u I/O queues of a controller; give the transport string several times for several controllers",
+			MAX_IO_QUEUES);
 	if (!opts->runtime_ns && !opts->size)
 		opts->runtime_ns = DEFAULT_RUNTIME_S * (uint64_t)PERF_NS_PER_S;
 	return 0;
@@ -303,8 +305,8 @@ static int parse_targets(struct perf_opts *opts, int nr, char **texts, char *err
 	if (nr > PERF_MAX_TARGETS)
 		return refuse(error, "more than %u transport strings", PERF_MAX_TARGETS);
 	while (!ret && opts->nr_targets < nr) {
-		ret = nvmh_perf_target_parse(texts[opts->nr_targets], &opts->targets[opts->nr_targets],
-					     error);
+		ret = nvmh_perf_target_parse(texts[opts->nr_targets],
+					     &opts->targets[opts->nr_targets], error);
 		if (!ret)
 			opts->nr_targets++;
 	}

@@ -55,8 +55,8 @@ static bool found_byte(struct perf_bad *bad, uint32_t off, uint64_t want, uint64
 	return found(bad, PERF_BAD_BYTE, want >> byte * 8 & 0xff, got >> byte * 8 & 0xff);
 }
 
-bool nvmh_perf_pattern_check(const void *block, uint32_t size, uint64_t lba, uint64_t run, uint64_t gen,
-			     struct perf_bad *bad)
+bool nvmh_perf_pattern_check(const void *block, uint32_t size, uint64_t lba, uint64_t run,
+			     uint64_t gen, struct perf_bad *bad)
 {
 	const le64_t *words = block;
 	struct perf_pattern head;
@@ -91,18 +91,21 @@ const char *nvmh_perf_bad_text(const struct perf_bad *bad, char *text, size_t si
 		snprintf(text, size, "block %" PRIu64 " was not written by --verify", bad->lba);
 		break;
 	case PERF_BAD_LBA:
-		snprintf(text, size, "block %" PRIu64 " holds what was written to block %" PRIu64, bad->lba,
-			 bad->got);
+		snprintf(text, size, "block %" PRIu64 " holds what was written to block %" PRIu64,
+			 bad->lba, bad->got);
 		break;
 	case PERF_BAD_RUN:
 		snprintf(text, size, "block %" PRIu64 " holds what another run wrote", bad->lba);
 		break;
 	case PERF_BAD_GEN:
-		snprintf(text, size, "block %" PRIu64 " holds write %" PRIu64 " to it, expected write %" PRIu64,
+		snprintf(text, size,
+			 "block %" PRIu64 " holds write %" PRIu64 " to it, expected write %" PRIu64,
 			 bad->lba, bad->got, bad->want);
 		break;
 	case PERF_BAD_BYTE:
-		snprintf(text, size, "block %" PRIu64 " differs at byte %u: %02" PRIx64 "h, expected %02" PRIx64 "h",
+		snprintf(text, size,
+			 "block %" PRIu64 " differs at byte %u: %02" PRIx64 "h, expected %02" PRIx64
+			 "h",
 			 bad->lba, bad->off, bad->got, bad->want);
 		break;
 	}

@@ -45,8 +45,8 @@ void nvmh_perf_pattern_fill(void *block, uint32_t size, uint64_t lba, uint64_t r
  * nvmh_perf_pattern_check() - compare; @gen 0: any run and any writing will do. Return: it is good; else
  * *@bad says what is wrong.
  */
-bool nvmh_perf_pattern_check(const void *block, uint32_t size, uint64_t lba, uint64_t run, uint64_t gen,
-			     struct perf_bad *bad);
+bool nvmh_perf_pattern_check(const void *block, uint32_t size, uint64_t lba, uint64_t run,
+			     uint64_t gen, struct perf_bad *bad);
 
 /* nvmh_perf_bad_text() - one line about *@bad. Return: @text. */
 const char *nvmh_perf_bad_text(const struct perf_bad *bad, char *text, size_t size);

@@ -53,7 +53,8 @@ static int find_namespace(struct perf_target *t, char *error)
 	else if (nvmh_ctrl_nr_ns(t->ctrl))
 		t->ns = nvmh_ctrl_ns(t->ctrl, 0);
 	if (!t->ns && nsid)
-		return refuse(-ENOENT, error, "%s has no namespace %u", nvmh_ctrl_name(t->ctrl), nsid);
+		return refuse(-ENOENT, error, "%s has no namespace %u", nvmh_ctrl_name(t->ctrl),
+			      nsid);
 	if (!t->ns)
 		return refuse(-ENOENT, error, "%s has no namespace", nvmh_ctrl_name(t->ctrl));
 	return 0;
@@ -65,12 +66,16 @@ static int check_geometry(struct perf_target *t, const struct perf_opts *opts, c
 	uint64_t bytes;
 
 	if (ns->ms)
-		return refuse(-ENOTSUP, error, "namespace %u has metadata, which is not supported", ns->nsid);
+		return refuse(-ENOTSUP, error, "namespace %u has metadata, which is not supported",
+			      ns->nsid);
 	if (!ns->lba_size || opts->bs % ns->lba_size || opts->bs / ns->lba_size > 65536)
-		return refuse(-EINVAL, error, "--bs=%u is not a multiple of the %u bytes of a block of namespace %u",
-			      opts->bs, ns->lba_size, ns->nsid);
+		return refuse(
+			-EINVAL, error,
+			"--bs=%u is not a multiple of the %u bytes of a block of namespace %u",
+			opts->bs, ns->lba_size, ns->nsid);
 	if (opts->bs > nvmh_ctrl_max_xfer(t->ctrl))
-		return refuse(-EINVAL, error, "--bs=%u is more than the %u bytes that one command of %s can move",
+		return refuse(-EINVAL, error,
+			      "--bs=%u is more than the %u bytes that one command of %s can move",
 			      opts->bs, nvmh_ctrl_max_xfer(t->ctrl), nvmh_ctrl_name(t->ctrl));
 	if (__builtin_mul_overflow(ns->nsze, (uint64_t)ns->lba_size, &bytes))
 		return refuse(-EINVAL, error, "namespace %u says it has %llu blocks", ns->nsid,
@@ -80,7 +85,8 @@ static int check_geometry(struct perf_target *t, const struct perf_opts *opts, c
 			      (unsigned long long)bytes, ns->nsid);
 	t->nr_units = (opts->size ? opts->size : bytes) / opts->bs;
 	if (!t->nr_units)
-		return refuse(-EINVAL, error, "there is no room for one I/O of %u bytes in namespace %u", opts->bs,
+		return refuse(-EINVAL, error,
+			      "there is no room for one I/O of %u bytes in namespace %u", opts->bs,
 			      ns->nsid);
 	return 0;
 }
@@ -107,11 +113,14 @@ static int open_target(struct perf_target *t, const struct perf_opts *opts, char
 		return refuse(ret, error, "%s",
 			      ret == -ETIMEDOUT ? nvmh_ctrl_error(t->ctrl) : nvmh_strerror());
 	if (nvmh_ctrl_nr_queues(t->ctrl) < co.nr_io_queues)
-		return refuse(-ENOSPC, error, "%s grants %u I/O queues, --numjobs and --queues need %u",
-			      nvmh_ctrl_name(t->ctrl), nvmh_ctrl_nr_queues(t->ctrl), co.nr_io_queues);
+		return refuse(-ENOSPC, error,
+			      "%s grants %u I/O queues, --numjobs and --queues need %u",
+			      nvmh_ctrl_name(t->ctrl), nvmh_ctrl_nr_queues(t->ctrl),
+			      co.nr_io_queues);
 	if (nvmh_queue_room(nvmh_ctrl_queue(t->ctrl, 0)) < opts->iodepth)
-		return refuse(-ENOSPC, error, "--iodepth=%u: a queue of %s takes %u commands", opts->iodepth,
-			      nvmh_ctrl_name(t->ctrl), nvmh_queue_room(nvmh_ctrl_queue(t->ctrl, 0)));
+		return refuse(-ENOSPC, error, "--iodepth=%u: a queue of %s takes %u commands",
+			      opts->iodepth, nvmh_ctrl_name(t->ctrl),
+			      nvmh_queue_room(nvmh_ctrl_queue(t->ctrl, 0)));
 	ret = find_namespace(t, error);
 	return ret ? ret : check_geometry(t, opts, error);
 }
@@ -119,7 +128,8 @@ static int open_target(struct perf_target *t, const struct perf_opts *opts, char
 /* ---------------------------------------------------------------- jobs */
 
 /* What queue @index of @nr gets of its target: with --verify a part that nobody else writes, else all of it. */
-static int share(struct perf_queue *pq, const struct perf_opts *opts, uint32_t index, uint32_t nr, char *error)
+static int share(struct perf_queue *pq, const struct perf_opts *opts, uint32_t index, uint32_t nr,
+		 char *error)
 {
 	uint64_t units = pq->target->nr_units;
 	uint64_t from = (uint64_t)((unsigned __int128)units * index / nr);
@@ -135,11 +145,14 @@ static int share(struct perf_queue *pq, const struct perf_opts *opts, uint32_t i
 		pq->next = 0;
 		quota = pq->nr_units;
 		if (pq->nr_units < 2u * opts->iodepth)
-			return refuse(-EINVAL, error, "--verify needs room for twice --iodepth I/Os per queue: use more --size");
+			return refuse(
+				-EINVAL, error,
+				"--verify needs room for twice --iodepth I/Os per queue: use more --size");
 		if (pq->nr_units > MAX_VERIFY_UNITS)
-			return refuse(-EINVAL, error,
-				      "--verify would need a counter for each of %llu places: use less --size or more --bs",
-				      (unsigned long long)pq->nr_units);
+			return refuse(
+				-EINVAL, error,
+				"--verify would need a counter for each of %llu places: use less --size or more --bs",
+				(unsigned long long)pq->nr_units);
 	}
 	pq->left = opts->runtime_ns ? UINT64_MAX : quota;
 	return 0;
@@ -153,18 +166,23 @@ static int make_arena(struct perf_run *run, struct perf_job *job, size_t stride,
 	job->arena_bytes = stride * run->opts->iodepth * job->nr_queues;
 	if (job->arena_bytes >= HUGE_PAGE)
 		job->arena_bytes = round_up_to(job->arena_bytes, HUGE_PAGE);
-	job->arena = mmap(NULL, job->arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	job->arena = mmap(NULL, job->arena_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (job->arena == MAP_FAILED) {
 		job->arena = NULL;
-		return refuse(-ENOMEM, error, "out of memory for %zu bytes of data", job->arena_bytes);
+		return refuse(-ENOMEM, error, "out of memory for %zu bytes of data",
+			      job->arena_bytes);
 	}
 	/* a wish: ordinary pages do, too */
 	madvise(job->arena, job->arena_bytes, MADV_HUGEPAGE);
 	for (i = 0; i < run->nr_targets; i++) {
 		ret = nvmh_ctrl_mem_map(run->targets[i].ctrl, job->arena, job->arena_bytes);
 		if (ret)
-			return refuse(ret, error, "%s cannot reach %zu bytes of memory: %s (raise LimitMEMLOCK= or ulimit -l)",
-				      nvmh_ctrl_name(run->targets[i].ctrl), job->arena_bytes, strerrordesc_np(-ret));
+			return refuse(
+				ret, error,
+				"%s cannot reach %zu bytes of memory: %s (raise LimitMEMLOCK= or ulimit -l)",
+				nvmh_ctrl_name(run->targets[i].ctrl), job->arena_bytes,
+				strerrordesc_np(-ret));
 	}
 	return 0;
 }
@@ -216,7 +234,8 @@ static int make_job(struct perf_run *run, uint16_t index, char *error)
 		pq->q = nvmh_ctrl_queue(pq->target->ctrl, pq->target->next_queue++);
 		pq->random = seed + at * UINT64_C(0x2545f4914f6cdd1d);
 		ret = share(pq, opts, at, nr_all, error);
-		if (!ret && nvmh_perf_io_begin(pq, (uint8_t *)job->arena + i * stride * opts->iodepth, stride))
+		if (!ret && nvmh_perf_io_begin(
+				    pq, (uint8_t *)job->arena + i * stride * opts->iodepth, stride))
 			ret = refuse(-ENOMEM, error, "out of memory");
 	}
 	return ret;
@@ -325,7 +344,8 @@ static int start_jobs(struct perf_run *run, char *error)
 
 	atomic_store(&run->nr_running, run->nr_jobs);
 	for (i = 0; !ret && i < run->nr_jobs; i++) {
-		ret = -pthread_create(&run->jobs[i].thread, NULL, nvmh_perf_job_main, &run->jobs[i]);
+		ret = -pthread_create(&run->jobs[i].thread, NULL, nvmh_perf_job_main,
+				      &run->jobs[i]);
 		run->jobs[i].started = !ret;
 	}
 	if (ret) {
@@ -359,7 +379,8 @@ static void join_jobs(struct perf_run *run)
 		run->elapsed_s = (double)perf_ticks_to_ns(&run->clock, end - begin) / PERF_NS_PER_S;
 }
 
-int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bool last), char *error)
+int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bool last),
+		     char *error)
 {
 	static const struct itimerspec second = { { 1, 0 }, { 1, 0 } };
 	struct pollfd fds[NR_FIXED_FDS + PERF_MAX_TARGETS];

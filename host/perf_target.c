@@ -71,7 +71,8 @@ static int check_target(const struct perf_target_opts *t, const char *text, char
 		return -EINVAL;
 	}
 	if (!tcp && (t->trsvcid || t->subnqn || t->hostnqn)) {
-		snprintf(error, PERF_ERROR_TEXT, "trtype=pcie takes only traddr= and nsid= in \"%s\"", text);
+		snprintf(error, PERF_ERROR_TEXT,
+			 "trtype=pcie takes only traddr= and nsid= in \"%s\"", text);
 		return -EINVAL;
 	}
 	return 0;
@@ -93,7 +94,8 @@ int nvmh_perf_target_parse(const char *text, struct perf_target_opts *target, ch
 		char *value = strchr(word, '=');
 
 		if (!value) {
-			snprintf(error, PERF_ERROR_TEXT, "\"%s\" is not of the form key=value", word);
+			snprintf(error, PERF_ERROR_TEXT, "\"%s\" is not of the form key=value",
+				 word);
 			ret = -EINVAL;
 			break;
 		}

@@ -379,7 +379,8 @@ struct fake_target *fake_target_start(const struct fake_opts *opts)
 	t->mem = calloc(1, FAKE_MEM_BYTES);
 	t->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (opts->rcvbuf)
-		setsockopt(t->listen_fd, SOL_SOCKET, SO_RCVBUF, &opts->rcvbuf, sizeof(opts->rcvbuf));
+		setsockopt(t->listen_fd, SOL_SOCKET, SO_RCVBUF, &opts->rcvbuf,
+			   sizeof(opts->rcvbuf));
 	if (!t->mem || t->listen_fd < 0 ||
 	    bind(t->listen_fd, (struct sockaddr *)&sin, sizeof(sin)) || listen(t->listen_fd, 64) ||
 	    getsockname(t->listen_fd, (struct sockaddr *)&sin, &len))

@@ -114,8 +114,8 @@ struct fake_target {
 	_Atomic uint32_t nr_keep_alives;
 	_Atomic uint32_t genctr;
 	_Atomic uint32_t nr_io_conns;
-	_Atomic bool gate;	      /* for scripts: fake_conn_gate() waits until a test opens it */
-	_Atomic uint32_t nr_stale;    /* for scripts: bytes read after that */
+	_Atomic bool gate;	   /* for scripts: fake_conn_gate() waits until a test opens it */
+	_Atomic uint32_t nr_stale; /* for scripts: bytes read after that */
 	_Atomic uint32_t nr_io_ended; /* connections of I/O queues that are no more */
 };
 
