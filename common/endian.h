@@ -9,9 +9,15 @@
 #include <endian.h>
 #include <stdint.h>
 
-typedef struct { uint16_t v; } le16_t;
-typedef struct { uint32_t v; } le32_t;
-typedef struct { uint64_t v; } le64_t;
+typedef struct {
+	uint16_t v;
+} le16_t;
+typedef struct {
+	uint32_t v;
+} le32_t;
+typedef struct {
+	uint64_t v;
+} le64_t;
 
 static inline uint16_t le16_get(le16_t x)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * NVMe wire formats: submission and completion queue entries, SGL descriptors, fabrics commands.
- * Constants, Identify and log page layouts come from libnvme's <nvme/types.h>; its __le fields are read
- * with le16toh() and friends. Sizes that we rely on are asserted here.
- * NVM Express Base Specification 2.x, sections "Submission Queue Entry", "Completion Queue Entry",
- * "Fabrics Command Set".
+ * Constants, Identify and log page layouts come from libnvme's <nvme/types.h>; its __le fields are
+ * read with le16toh() and friends. Sizes that we rely on are asserted here. NVM Express Base
+ * Specification 2.x, sections "Submission Queue Entry", "Completion Queue Entry", "Fabrics Command
+ * Set".
  */
 #ifndef COMMON_NVME_H
 #define COMMON_NVME_H
@@ -27,10 +27,10 @@ check_offset(struct nvme_sgl, length, 8);
 check_offset(struct nvme_sgl, type, 15);
 
 enum {
-	NVME_SGL_DATA_OFFSET = 0x01,	/* data block, subtype offset: in-capsule data */
-	NVME_SGL_DATA_ADDR = 0x00,	/* data block, subtype address: local memory (PCIe) */
+	NVME_SGL_DATA_OFFSET = 0x01, /* data block, subtype offset: in-capsule data */
+	NVME_SGL_DATA_ADDR = 0x00,   /* data block, subtype address: local memory (PCIe) */
 	NVME_SGL_LAST_SEGMENT_ADDR = 0x30,
-	NVME_SGL_TRANSPORT = 0x5a,	/* transport data block, subtype transport */
+	NVME_SGL_TRANSPORT = 0x5a, /* transport data block, subtype transport */
 };
 
 struct nvme_prps {

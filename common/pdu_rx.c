@@ -33,8 +33,8 @@ enum {
 enum {
 	COMMON_BYTES = sizeof(struct nvme_tcp_hdr),
 	SHORTEST_PDU = 24,
-	COPY_PIECE =
-		8192, /* copied, then read again for the digest while it is in the first-level cache */
+	COPY_PIECE = 8192, /* copied, then read again for the digest while it is in the first-level
+			      cache */
 };
 
 const struct pdu_rx_rule pdu_rx_from_host[PDU_RX_NR_TYPES] = {

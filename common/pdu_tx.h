@@ -54,8 +54,8 @@ void pdu_txq_negotiated(struct pdu_txq *q, bool hdgst, bool ddgst, uint8_t align
  * Builders: fill @tx for @q's negotiated digests; lengths and flags are set here. Payload iovecs
  * are borrowed until tx->sent runs and hold at least @len bytes (asserted at the latest when sent).
  * If the data digest is on, the payload is read here and must not change any more. tx->sent and
- * tx->link are the caller's: not touched. hpda, cpda and maxr2t: as on the wire, 0's based. hdr of a
- * TermReq: the header it complains of, cut to 128 bytes.
+ * tx->link are the caller's: not touched. hpda, cpda and maxr2t: as on the wire, 0's based. hdr of
+ * a TermReq: the header it complains of, cut to 128 bytes.
  */
 void pdu_tx_icreq(struct pdu_tx *tx, uint8_t hpda, bool hdgst, bool ddgst, uint32_t maxr2t);
 void pdu_tx_icresp(struct pdu_tx *tx, uint8_t cpda, bool hdgst, bool ddgst, uint32_t maxh2cdata);

@@ -93,8 +93,8 @@ const char *status_str(uint16_t status);
  * @err: 0 or a negative errno.
  * @write: the failed operation changed data (picks Write Fault or Unrecovered Read Error).
  *
- * ENOSPC and EDQUOT become Capacity Exceeded, EAGAIN and ENOMEM a retryable Namespace Not Ready, ENOTSUP an
- * Invalid Opcode with DNR, everything else the media error. Context: any thread.
+ * ENOSPC and EDQUOT become Capacity Exceeded, EAGAIN and ENOMEM a retryable Namespace Not Ready,
+ * ENOTSUP an Invalid Opcode with DNR, everything else the media error. Context: any thread.
  */
 uint16_t status_from_errno(int err, int write);
 

@@ -10,38 +10,38 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* The counter keeps the names of nested uses apart. */
-#define util_pick_(op, a, b, x, y)                                                                 \
-	({                                                                                         \
-		__typeof__(a) x = (a);                                                             \
-		__typeof__(b) y = (b);                                                             \
-		x op y ? x : y;                                                                    \
+#define util_pick_(op, a, b, x, y)     \
+	({                             \
+		__typeof__(a) x = (a); \
+		__typeof__(b) y = (b); \
+		x op y ? x : y;        \
 	})
-#define util_name_(a, b) a##b
+#define util_name_(a, b)   a##b
 #define util_unique_(a, b) util_name_(a, b)
-#define util_pick2_(op, a, b, n)                                                                   \
+#define util_pick2_(op, a, b, n) \
 	util_pick_(op, a, b, util_unique_(pick_a_, n), util_unique_(pick_b_, n))
 
-#define min_of(a, b) util_pick2_(<, a, b, __COUNTER__)
-#define max_of(a, b) util_pick2_(>, a, b, __COUNTER__)
+#define min_of(a, b)	       util_pick2_(<, a, b, __COUNTER__)
+#define max_of(a, b)	       util_pick2_(>, a, b, __COUNTER__)
 
-#define div_up(a, b) (((a) + (b) - 1) / (b))
+#define div_up(a, b)	       (((a) + (b)-1) / (b))
 
 /* @to: a power of two. */
-#define round_up_to(a, to) (((a) + (to) - 1) & ~((__typeof__(a))(to) - 1))
+#define round_up_to(a, to)     (((a) + (to)-1) & ~((__typeof__(a))(to)-1))
 
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)	       __builtin_expect(!!(x), 1)
+#define unlikely(x)	       __builtin_expect(!!(x), 0)
 
 #define check_size(type, size) static_assert(sizeof(type) == (size), #type " size")
-#define check_offset(type, member, off)                                                            \
+#define check_offset(type, member, off) \
 	static_assert(offsetof(type, member) == (off), #type "." #member " offset")
 
-#define BIT(n) (1u << (n))
+#define BIT(n)	 (1u << (n))
 #define BIT64(n) (1ull << (n))
 
 /* Largest power of two <= v; v != 0. */

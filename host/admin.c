@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Admin commands, asynchronous and waited for, and small helpers that fill in or wait for common commands.
- * Admin commands: the controller's thread; nvmh_io(): the queue's owner.
- * Entry points: nvmh_admin_submit(), nvmh_admin(), nvmh_identify(), nvmh_get_log(), nvmh_io(), nvmh_prep_*().
- * NVM Express Base Specification 2.x, "Admin Command Set"; NVM Command Set Specification, "Read", "Write", "Flush".
+ * Admin commands, asynchronous and waited for, and small helpers that fill in or wait for common
+ * commands. Admin commands: the controller's thread; nvmh_io(): the queue's owner. Entry points:
+ * nvmh_admin_submit(), nvmh_admin(), nvmh_identify(), nvmh_get_log(), nvmh_io(), nvmh_prep_*(). NVM
+ * Express Base Specification 2.x, "Admin Command Set"; NVM Command Set Specification, "Read",
+ * "Write", "Flush".
  */
 #include <errno.h>
 #include <poll.h>
@@ -84,7 +85,8 @@ int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 	ret = nvmh_queue_submit(q, req);
 	if (!ret)
 		nvmh_queue_commit(q);
-	/* where the controller is this thread's too, nobody else watches over its deadlines and resets */
+	/* where the controller is this thread's too, nobody else watches over its deadlines and
+	 * resets */
 	ours = atomic_load_explicit(&ctrl->thread, memory_order_relaxed) == nvmh_thread_token();
 	while (!ret && !done) {
 		if (nvmh_queue_poll(q) || done)
@@ -127,7 +129,8 @@ void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid)
 	req->dir = NVMH_NO_DATA;
 }
 
-/* One command whose data is read through memory that the controller reaches. @len: up to SYNC_BYTES. */
+/* One command whose data is read through memory that the controller reaches. @len: up to
+ * SYNC_BYTES. */
 static int read_sync(struct nvmh_ctrl *ctrl, struct nvmh_req *req, void *data, uint32_t len)
 {
 	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = len };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Asynchronous events of a controller: one Asynchronous Event Request is always posted; an event is logged, the log
- * page that clears it is read, and the next request is posted. The controller's thread.
- * Entry points: nvmh_aen_post(), nvmh_aen_run().
- * NVM Express Base Specification 2.x, "Asynchronous Event Request command", "Get Log Page command".
+ * Asynchronous events of a controller: one Asynchronous Event Request is always posted; an event is
+ * logged, the log page that clears it is read, and the next request is posted. The controller's
+ * thread. Entry points: nvmh_aen_post(), nvmh_aen_run(). NVM Express Base Specification 2.x,
+ * "Asynchronous Event Request command", "Get Log Page command".
  */
 #include <errno.h>
 
@@ -99,7 +99,8 @@ static void log_done(struct nvmh_req *req)
 	nvmh_aen_post(ctrl);
 }
 
-/* Reading the page with RAE 0 clears the event. Return: 0, or -errno when the page cannot be read now. */
+/* Reading the page with RAE 0 clears the event. Return: 0, or -errno when the page cannot be read
+ * now. */
 static int read_log(struct nvmh_ctrl *ctrl, uint8_t lid)
 {
 	uint32_t len = lid == NVME_LOG_LID_SMART   ? SMART_BYTES

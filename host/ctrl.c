@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The life of a controller: bring-up by the transport's table of steps, the watch over it while it is live, reset,
- * shutdown. Runs in the controller's thread, except nvmh_ctrl_kick(), nvmh_ctrl_lost() and nvmh_ctrl_state().
- * Entry points: nvmh_ctrl_start(), nvmh_ctrl_process(), nvmh_ctrl_wait(), nvmh_ctrl_reset(), nvmh_ctrl_shutdown().
- * NVM Express Base Specification 2.x, "Controller Initialization", "Controller Shutdown".
+ * The life of a controller: bring-up by the transport's table of steps, the watch over it while it
+ * is live, reset, shutdown. Runs in the controller's thread, except nvmh_ctrl_kick(),
+ * nvmh_ctrl_lost() and nvmh_ctrl_state(). Entry points: nvmh_ctrl_start(), nvmh_ctrl_process(),
+ * nvmh_ctrl_wait(), nvmh_ctrl_reset(), nvmh_ctrl_shutdown(). NVM Express Base Specification 2.x,
+ * "Controller Initialization", "Controller Shutdown".
  */
 #include "host/ctrl.h"
 
@@ -322,8 +323,7 @@ static void run_steps(struct nvmh_ctrl *ctrl)
 		if (ret == -EAGAIN) {
 			ret = -ETIMEDOUT;
 			nvmh_error(ret, "not done after %u ms",
-				   (uint32_t)((ctrl->step_deadline_ns - ctrl->step_start_ns) /
-					      NS_PER_MS));
+				   (uint32_t)((now - ctrl->step_start_ns) / NS_PER_MS));
 		}
 		snprintf(text, sizeof(text), "%s: %s", step->name, nvmh_strerror());
 		failed(ctrl, ret, text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside of the host library: the controller, its queues, the transport operations and the step table that brings a controller up.
- * Not installed.
+ * Inside of the host library: the controller, its queues, the transport operations and the step
+ * table that brings a controller up. Not installed.
  */
 #ifndef HOST_CTRL_H
 #define HOST_CTRL_H
@@ -13,14 +13,16 @@
 #include "host/nvmh.h"
 
 /*
- * How a reset crosses threads without locks. The controller's thread moves the queue LIVE -> STOPPED (submit refuses; completions are still
- * reaped), makes the device quiet, then -> FLUSH. The owner's next poll sees FLUSH, completes everything outstanding as aborted, -> DOWN,
- * and tells the controller. Only then is the queue made anew -> LIVE. The controller's thread does the owner's part for a queue nobody has
- * touched yet or that was released (owner == 0), for its own queues, and for all when the controller is closed. Whoever moves FLUSH ->
- * FLUSHING does it.
+ * How a reset crosses threads without locks. The controller's thread moves the queue LIVE ->
+ * STOPPED (submit refuses; completions are still reaped), makes the device quiet, then -> FLUSH.
+ * The owner's next poll sees FLUSH, completes everything outstanding as aborted, -> DOWN, and tells
+ * the controller. Only then is the queue made anew -> LIVE. The controller's thread does the
+ * owner's part for a queue nobody has touched yet or that was released (owner == 0), for its own
+ * queues, and for all when the controller is closed. Whoever moves FLUSH -> FLUSHING does it.
  *
- * The admin queue is LIVE from before the first call of ops->connect_adminq() on, so that queue_poll() is called for it; an I/O queue that
- * ops->queue_create() works on is DOWN until every step is done.
+ * The admin queue is LIVE from before the first call of ops->connect_adminq() on, so that
+ * queue_poll() is called for it; an I/O queue that ops->queue_create() works on is DOWN until every
+ * step is done.
  */
 enum nvmh_queue_state {
 	NVMH_Q_DOWN,
@@ -38,7 +40,8 @@ enum nvmh_req_state {
 /* One slot of a queue: what a command id stands for. */
 struct nvmh_tag {
 	struct nvmh_req *req; /* NULL: free */
-	uint16_t gen; /* goes into the high bits of the command id: a stale completion does not match */
+	uint16_t gen; /* goes into the high bits of the command id: a stale completion does not
+			 match */
 	uint16_t next_free;
 };
 
@@ -77,13 +80,15 @@ void nvmh_queue_done(struct nvmh_queue *q);
 int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req);
 /* nvmh_queue_cancel_req() - undoes it before the command went anywhere */
 void nvmh_queue_cancel_req(struct nvmh_queue *q, struct nvmh_req *req);
-/* nvmh_queue_find() - the request a completion's command id stands for; NULL (counted) when unknown, stale or free */
+/* nvmh_queue_find() - the request a completion's command id stands for; NULL (counted) when
+ * unknown, stale or free */
 struct nvmh_req *nvmh_queue_find(struct nvmh_queue *q, uint16_t cid);
 /* nvmh_queue_complete() - frees the tag and runs ->done, exactly once. */
 void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struct nvme_cqe *cqe);
 void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status);
 void nvmh_queue_kick(struct nvmh_queue *q); /* any thread: wakes the owner */
-/* nvmh_queue_send() - takes a tag and submits, whatever the queue's state: the library's own commands. Return as nvmh_queue_submit(). */
+/* nvmh_queue_send() - takes a tag and submits, whatever the queue's state: the library's own
+ * commands. Return as nvmh_queue_submit(). */
 int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req);
 /* nvmh_queue_check() - looks at deadlines now; a command past its own asks for a reset */
 void nvmh_queue_check(struct nvmh_queue *q);
@@ -92,8 +97,9 @@ void nvmh_queue_flush(struct nvmh_queue *q);
 uintptr_t nvmh_thread_token(void); /* differs between threads, never 0 */
 
 /*
- * Transport operations. Control plane: the controller's thread, never blocks; 0, -EAGAIN (call again when the controller's descriptor or
- * timer fires) or -errno. A call answered with -EAGAIN is repeated with the same arguments until it answers otherwise.
+ * Transport operations. Control plane: the controller's thread, never blocks; 0, -EAGAIN (call
+ * again when the controller's descriptor or timer fires) or -errno. A call answered with -EAGAIN is
+ * repeated with the same arguments until it answers otherwise.
  */
 struct nvmh_transport_ops {
 	const char *name;
@@ -108,7 +114,8 @@ struct nvmh_transport_ops {
 	int (*connect_adminq)(struct nvmh_ctrl *ctrl);
 	/* -EREMOTEIO: the controller refuses this queue, the ones before it are used */
 	int (*queue_create)(struct nvmh_ctrl *ctrl, struct nvmh_queue *q);
-	/* makes the device quiet: after 0 it touches no memory of ours and answers nothing of before */
+	/* makes the device quiet: after 0 it touches no memory of ours and answers nothing of
+	 * before */
 	int (*quiesce)(struct nvmh_ctrl *ctrl, bool shutdown);
 	void (*queue_free)(struct nvmh_queue *q); /* after quiesce; NULL-safe parts */
 	void (*free)(struct nvmh_ctrl *ctrl);
@@ -126,11 +133,13 @@ struct nvmh_transport_ops {
 extern const struct nvmh_transport_ops nvmh_pcie_ops;
 extern const struct nvmh_transport_ops nvmh_tcp_ops;
 
-/* An error that trying again cannot cure (-ENODEV, -ENOTSUP, -EINVAL, -EACCES, -EPERM, -ENOENT) makes the controller DEAD at once. */
+/* An error that trying again cannot cure (-ENODEV, -ENOTSUP, -EINVAL, -EACCES, -EPERM, -ENOENT)
+ * makes the controller DEAD at once. */
 struct nvmh_step {
 	const char *name; /* appears in errors: "enable: not done after 30000 ms" */
 	int (*fn)(struct nvmh_ctrl *ctrl); /* 0: next step; -EAGAIN: again later; else failed */
-	uint32_t timeout_ms; /* 0: from CAP.TO. Each admin command has opts.admin_timeout_ms within it */
+	uint32_t timeout_ms; /* 0: from CAP.TO. Each admin command has opts.admin_timeout_ms within
+				it */
 };
 
 /* The steps shared by both transports (host/steps.c). */
@@ -148,7 +157,8 @@ int nvmh_step_keep_alive(struct nvmh_ctrl *ctrl);
 int nvmh_step_scan(struct nvmh_ctrl *ctrl);
 
 /*
- * nvmh_step_cmd() - one admin command of a step, over ctrl->step_req: the first call sends it, later calls wait for the answer
+ * nvmh_step_cmd() - one admin command of a step, over ctrl->step_req: the first call sends it,
+ * later calls wait for the answer
  * @buf, @len: data in memory the controller reaches, or NULL and 0.
  * Return: 0, answered: ctrl->step_req.status and .cqe; -EAGAIN; -errno.
  */
@@ -239,7 +249,8 @@ struct nvmh_ctrl {
 	uint64_t tick_ns;
 	uint64_t timer_ns; /* what timer_fd is set to */
 	uint64_t pause_until_ns;
-	void *sync_buf; /* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated where the transport left it NULL */
+	void *sync_buf; /* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated
+			   where the transport left it NULL */
 	void *sync_buf_owned;
 
 	/* bring-up */
@@ -251,7 +262,8 @@ struct nvmh_ctrl {
 	struct nvmh_req step_req;
 	struct iovec step_iov;
 	uint8_t step_req_state; /* 0: idle, 1: sent, 2: answered */
-	void *step_buf; /* 4 KiB of memory the controller reaches: from the transport's admin buffer */
+	void *step_buf; /* 4 KiB of memory the controller reaches: from the transport's admin buffer
+			 */
 	uint32_t resets;	   /* failures in a row */
 	uint32_t ready_timeout_ms; /* from CAP.TO and CRTO.CRWMT */
 	struct nvmh_scan scan;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The table of memory that a device may reach. Additions and allocations: the controller's thread; look-ups: any queue's
- * owner, without locks: a table is published whole and stays until the end.
+ * The table of memory that a device may reach. Additions and allocations: the controller's thread;
+ * look-ups: any queue's owner, without locks: a table is published whole and stays until the end.
  * Entry points: nvmh_dma_alloc(), nvmh_dma_add(), nvmh_dma_find().
  */
 #include "host/dma.h"
@@ -52,7 +52,8 @@ int nvmh_dma_alloc(struct nvmh_dma *dma, uintptr_t va, size_t len, uint64_t *iov
 			*iova = start;
 			return 0;
 		}
-		/* what is left of this range stays unused: there are few allocations, and they are large */
+		/* what is left of this range stays unused: there are few allocations, and they are
+		 * large */
 	}
 	return -ENOSPC;
 }

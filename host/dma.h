@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a device may reach: a table from our addresses to its own (IOVA), and the allocation of IOVAs within the
- * ranges that the IOMMU offers. Entries are added by the controller's thread and never taken away before the device is
- * let go; queue owners look up without locks.
+ * What a device may reach: a table from our addresses to its own (IOVA), and the allocation of
+ * IOVAs within the ranges that the IOMMU offers. Entries are added by the controller's thread and
+ * never taken away before the device is let go; queue owners look up without locks.
  */
 #ifndef HOST_DMA_H
 #define HOST_DMA_H
@@ -47,13 +47,14 @@ void nvmh_dma_init(struct nvmh_dma *dma, const struct nvmh_dma_range *range, uin
 void nvmh_dma_done(struct nvmh_dma *dma);
 
 /*
- * nvmh_dma_alloc() - addresses for [va, va + len) that agree with @va in their offset within 2 MiB, so that huge pages
- * stay huge in the IOMMU and every page size of the device sees the same offsets. Never 0.
- * Return: 0, -ENOSPC.
+ * nvmh_dma_alloc() - addresses for [va, va + len) that agree with @va in their offset within 2 MiB,
+ * so that huge pages stay huge in the IOMMU and every page size of the device sees the same
+ * offsets. Never 0. Return: 0, -ENOSPC.
  */
 int nvmh_dma_alloc(struct nvmh_dma *dma, uintptr_t va, size_t len, uint64_t *iova);
 
-/* nvmh_dma_add() - publishes a region. Return: 0, -EEXIST (overlap), -ENOSPC, -ENOMEM, -EINVAL (wraps). */
+/* nvmh_dma_add() - publishes a region. Return: 0, -EEXIST (overlap), -ENOSPC, -ENOMEM, -EINVAL
+ * (wraps). */
 int nvmh_dma_add(struct nvmh_dma *dma, uintptr_t va, size_t len, uint64_t iova);
 
 /*

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What went wrong last in this thread, as one line for people. Any thread; each has its own line.
- * Entry points: nvmh_error() by whoever decides that something failed, nvmh_strerror() by the caller.
+ * Entry points: nvmh_error() by whoever decides that something failed, nvmh_strerror() by the
+ * caller.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ const char *nvmh_strerror(void)
 	return line;
 }
 
-/* The line's address: it differs between threads that live at the same time, and costs nothing to know. */
+/* The line's address: it differs between threads that live at the same time, and costs nothing to
+ * know. */
 uintptr_t nvmh_thread_token(void)
 {
 	return (uintptr_t)line;

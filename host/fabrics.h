@@ -55,7 +55,8 @@ void nvmh_fabrics_property_set(struct nvme_sqe *sqe, uint32_t offset, uint32_t v
  *
  * Return: 0; -EACCES (host not allowed, authentication wanted), -EBUSY, -ENOENT (no such subsystem
  * there),
- *	-EINVAL (another parameter), -ESTALE (restart discovery), -EPROTO (an answer against the specification),
+ *	-EINVAL (another parameter), -ESTALE (restart discovery), -EPROTO (an answer against
+ *	the specification),
  *	-ECONNREFUSED (anything else).
  */
 int nvmh_fabrics_connect_check(const struct nvme_cqe *cqe, uint16_t qid,

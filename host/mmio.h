@@ -14,9 +14,9 @@ static inline uint32_t mmio_read32(const volatile void *reg)
 }
 
 /*
- * Everything stored to memory before (submission queue entries, PRP lists, data) is seen by a device that sees this
- * store. x86 does not reorder stores, to whatever memory, so a compiler's release is all it takes there; on Arm the
- * device is outside of the domain that a release reaches.
+ * Everything stored to memory before (submission queue entries, PRP lists, data) is seen by a
+ * device that sees this store. x86 does not reorder stores, to whatever memory, so a compiler's
+ * release is all it takes there; on Arm the device is outside of the domain that a release reaches.
  */
 static inline void mmio_write32(volatile void *reg, uint32_t value)
 {

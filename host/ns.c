@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The namespace scan of a bring-up: the list of active namespaces page by page, then for each its Identify
- * Namespace data and its identification descriptors. Everything comes from outside: copied once, checked, and what
- * does not make sense is left out with the reason logged. The controller's thread.
- * Entry points: nvmh_step_scan(), nvmh_ctrl_ns().
- * NVM Express Base Specification 2.x, "Identify command", "Namespace Identification Descriptor list";
- * NVM Command Set Specification, "Identify Namespace data structure".
+ * The namespace scan of a bring-up: the list of active namespaces page by page, then for each its
+ * Identify Namespace data and its identification descriptors. Everything comes from outside: copied
+ * once, checked, and what does not make sense is left out with the reason logged. The controller's
+ * thread. Entry points: nvmh_step_scan(), nvmh_ctrl_ns(). NVM Express Base Specification 2.x,
+ * "Identify command", "Namespace Identification Descriptor list"; NVM Command Set Specification,
+ * "Identify Namespace data structure".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -296,8 +296,8 @@ static const struct nvmh_ns *find_ns(const struct nvmh_ns *ns, uint32_t nr, uint
 }
 
 /*
- * Namespaces are in use by other threads, with block size and length copied: those of before stay, and one that is not
- * what it was must not be written to as if it were.
+ * Namespaces are in use by other threads, with block size and length copied: those of before stay,
+ * and one that is not what it was must not be written to as if it were.
  */
 static int compare(struct nvmh_ctrl *ctrl)
 {

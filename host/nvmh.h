@@ -26,24 +26,24 @@ struct nvmh_queue;
 /* ---- controllers ---- */
 
 enum nvmh_state {
-	NVMH_NEW,	 /* bring-up has not finished for the first time */
+	NVMH_NEW, /* bring-up has not finished for the first time */
 	NVMH_LIVE,
 	NVMH_RESETTING,	 /* being stopped and started again */
 	NVMH_CONNECTING, /* remote: lost, trying again */
 	NVMH_DELETING,
-	NVMH_DEAD,	 /* given up; only nvmh_ctrl_close() is left */
+	NVMH_DEAD, /* given up; only nvmh_ctrl_close() is left */
 };
 
 struct nvmh_ctrl_opts {
-	const char *trtype;	/* "pcie" or "tcp" */
-	const char *traddr;	/* "0000:01:00.0", or a literal IPv4 or IPv6 address */
-	const char *trsvcid;	/* tcp: port, default "4420" */
-	const char *subnqn;	/* tcp */
-	const char *hostnqn;	/* tcp; NULL: the system's, else one generated for this process */
-	const uint8_t *hostid;	/* tcp; 16 bytes; NULL: the system's, or the UUID within hostnqn */
-	uint16_t nr_io_queues;	/* wanted, 0..MAX_IO_QUEUES; fewer may be granted */
-	uint16_t queue_size;	/* entries of an I/O queue, 2..MAX_QUEUE_ENTRIES; 0: 128; cut to what the controller takes */
-	uint32_t kato_ms;	/* tcp: keep alive timeout; 0: none */
+	const char *trtype;    /* "pcie" or "tcp" */
+	const char *traddr;    /* "0000:01:00.0", or a literal IPv4 or IPv6 address */
+	const char *trsvcid;   /* tcp: port, default "4420" */
+	const char *subnqn;    /* tcp */
+	const char *hostnqn;   /* tcp; NULL: the system's, else one generated for this process */
+	const uint8_t *hostid; /* tcp; 16 bytes; NULL: the system's, or the UUID within hostnqn */
+	uint16_t nr_io_queues; /* wanted, 0..MAX_IO_QUEUES; fewer may be granted */
+	uint16_t queue_size; /* entries of an I/O queue, 2..MAX_QUEUE_ENTRIES; 0: 128; cut to what the controller takes */
+	uint32_t kato_ms;	   /* tcp: keep alive timeout; 0: none */
 	uint32_t admin_timeout_ms; /* 0: 60000 */
 	uint32_t io_timeout_ms;	   /* 0: 30000 */
 	bool hdgst;
@@ -61,8 +61,9 @@ struct nvmh_ctrl_opts {
  *
  * Does not wait: drive it with nvmh_ctrl_process(), or use nvmh_ctrl_wait().
  *
- * Return: 0; -EINVAL, an option (nvmh_strerror() names it); for pcie also -ENODEV (no such function), -ENXIO (not bound to vfio-pci),
- *	-EBUSY (in use, or the IOMMU group holds a device with another driver), -ENOTSUP (no IOMMU), -EACCES/-EPERM (no permission on the
+ * Return: 0; -EINVAL, an option (nvmh_strerror() names it); for pcie also -ENODEV (no such
+ *	function), -ENXIO (not bound to vfio-pci), -EBUSY (in use, or the IOMMU group holds a
+ *	device with another driver), -ENOTSUP (no IOMMU), -EACCES/-EPERM (no permission on the
  *	VFIO group), -ENOMEM (locked-memory limit).
  */
 int nvmh_ctrl_open(const struct nvmh_ctrl_opts *opts, struct nvmh_ctrl **ctrlp);
@@ -75,8 +76,10 @@ const char *nvmh_strerror(void);
 /* nvmh_ctrl_error() - why the controller is not live, one line; "" when it is. Context: controller's thread. */
 const char *nvmh_ctrl_error(const struct nvmh_ctrl *ctrl);
 
-int nvmh_ctrl_fd(const struct nvmh_ctrl *ctrl); /* readable when nvmh_ctrl_process() has something to do (timers too) */
-int nvmh_ctrl_process(struct nvmh_ctrl *ctrl);	/* never blocks. Return: amount of work done */
+int nvmh_ctrl_fd(
+	const struct nvmh_ctrl
+		*ctrl); /* readable when nvmh_ctrl_process() has something to do (timers too) */
+int nvmh_ctrl_process(struct nvmh_ctrl *ctrl); /* never blocks. Return: amount of work done */
 /* nvmh_ctrl_wait() - process until live. Return: 0, -ETIMEDOUT, or the error that made it dead. */
 int nvmh_ctrl_wait(struct nvmh_ctrl *ctrl, int timeout_ms);
 enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl); /* any thread */
@@ -111,27 +114,29 @@ int nvmh_ctrl_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len);
 
 struct nvmh_ns {
 	uint32_t nsid;
-	uint32_t lba_size;	/* bytes */
-	uint32_t ms;		/* metadata bytes per block */
-	uint64_t nsze;		/* blocks */
+	uint32_t lba_size; /* bytes */
+	uint32_t ms;	   /* metadata bytes per block */
+	uint64_t nsze;	   /* blocks */
 	uint64_t ncap;
-	bool ext_lba;		/* metadata at the end of each block */
+	bool ext_lba; /* metadata at the end of each block */
 	uint8_t pi_type;
-	uint8_t csi;		/* command set */
-	uint8_t eui64[8];	/* all zero: none */
+	uint8_t csi;	  /* command set */
+	uint8_t eui64[8]; /* all zero: none */
 	uint8_t nguid[16];
 	uint8_t uuid[16];
-	struct nvme_id_ns id;	/* as the controller sent it */
+	struct nvme_id_ns id; /* as the controller sent it */
 };
 
 const struct nvme_id_ctrl *nvmh_ctrl_id(const struct nvmh_ctrl *ctrl);
 uint64_t nvmh_ctrl_cap(const struct nvmh_ctrl *ctrl);
-uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl); /* bytes of one command, from MDTS and our own bounds */
+uint32_t nvmh_ctrl_max_xfer(
+	const struct nvmh_ctrl *ctrl); /* bytes of one command, from MDTS and our own bounds */
 uint32_t nvmh_ctrl_nr_ns(const struct nvmh_ctrl *ctrl);
 /* Namespaces stay where they are until nvmh_ctrl_close(): one that changes its format or identity makes the controller DEAD. */
 const struct nvmh_ns *nvmh_ctrl_ns(const struct nvmh_ctrl *ctrl, uint32_t index);
 const struct nvmh_ns *nvmh_ctrl_ns_by_nsid(const struct nvmh_ctrl *ctrl, uint32_t nsid);
-const char *nvmh_ctrl_name(const struct nvmh_ctrl *ctrl); /* "pcie 0000:01:00.0", "tcp 127.0.0.1:4420 nqn..." */
+const char *
+nvmh_ctrl_name(const struct nvmh_ctrl *ctrl); /* "pcie 0000:01:00.0", "tcp 127.0.0.1:4420 nqn..." */
 
 /* ---- requests ---- */
 
@@ -142,16 +147,18 @@ enum nvmh_dir {
 };
 
 struct nvmh_req {
-	struct nvme_sqe sqe; /* caller: opcode, nsid, cdw2, cdw3, cdw10..15. Library: flags, cid, mptr, dptr */
+	struct nvme_sqe
+		sqe; /* caller: opcode, nsid, cdw2, cdw3, cdw10..15. Library: flags, cid, mptr, dptr */
 	const struct iovec *iov; /* data, borrowed until done */
 	uint16_t nr_iov;
-	uint8_t dir;		/* enum nvmh_dir */
-	uint32_t len;		/* bytes of data, sum of @iov */
-	uint32_t timeout_ms;	/* 0: the controller's default */
-	void (*done)(struct nvmh_req *req); /* runs once, inside nvmh_queue_poll() or nvmh_ctrl_process() */
-	void *arg;		/* caller's */
+	uint8_t dir;	     /* enum nvmh_dir */
+	uint32_t len;	     /* bytes of data, sum of @iov */
+	uint32_t timeout_ms; /* 0: the controller's default */
+	void (*done)(struct nvmh_req
+			     *req); /* runs once, inside nvmh_queue_poll() or nvmh_ctrl_process() */
+	void *arg;		    /* caller's */
 	/* the answer */
-	uint16_t status;	/* 0 or an NVMe status; ST_HOST_ABORTED, ST_HOST_PATH_ERROR: the queue was lost under it */
+	uint16_t status; /* 0 or an NVMe status; ST_HOST_ABORTED, ST_HOST_PATH_ERROR: the queue was lost under it */
 	struct nvme_cqe cqe;
 	/* the library's, while the request is outstanding */
 	uint16_t tag;
@@ -185,7 +192,8 @@ struct nvmh_queue *nvmh_ctrl_queue(struct nvmh_ctrl *ctrl, uint16_t index);
  *	the controller cannot take. On error req->done does not run.
  */
 int nvmh_queue_submit(struct nvmh_queue *q, struct nvmh_req *req);
-void nvmh_queue_commit(struct nvmh_queue *q); /* one doorbell, or one send, for everything submitted since */
+void nvmh_queue_commit(
+	struct nvmh_queue *q); /* one doorbell, or one send, for everything submitted since */
 /* nvmh_queue_poll() - complete what is complete; also takes part in a reset and checks deadlines. Return: completions. */
 int nvmh_queue_poll(struct nvmh_queue *q);
 /* nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. */
@@ -208,7 +216,8 @@ void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid);
 /* nvmh_io() - submit, commit and wait on @q from its owner's thread. Return: 0, -errno, > 0 NVMe status. */
 int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req);
 int nvmh_identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi, void *data4096);
-int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t offset, void *data, uint32_t len);
+int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t offset, void *data,
+		 uint32_t len);
 
 /* ---- discovery ---- */
 
@@ -248,13 +257,13 @@ int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms,
 /* ---- PCI functions of class 010802h ---- */
 
 struct nvmh_pci_info {
-	char bdf[16];	    /* "0000:01:00.0" */
+	char bdf[16]; /* "0000:01:00.0" */
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class_code; /* 0x010802 */
-	int numa_node;	    /* -1: unknown */
-	int iommu_group;    /* -1: none */
-	char driver[32];    /* "" when none is bound */
+	int numa_node;	     /* -1: unknown */
+	int iommu_group;     /* -1: none */
+	char driver[32];     /* "" when none is bound */
 };
 
 /* nvmh_pci_scan() - all NVMe functions of the machine. @infop: freed by the caller. Return: count or -errno. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Making and freeing a controller: options, descriptors, queues, the transport. Runs in the controller's thread.
- * Entry points: nvmh_ctrl_open(), nvmh_ctrl_close().
+ * Making and freeing a controller: options, descriptors, queues, the transport. Runs in the
+ * controller's thread. Entry points: nvmh_ctrl_open(), nvmh_ctrl_close().
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PCI functions in sysfs, as far as more than one file needs them. Context: any thread; nothing is kept between calls.
+ * PCI functions in sysfs, as far as more than one file needs them. Context: any thread; nothing is
+ * kept between calls.
  */
 #ifndef HOST_PCI_H
 #define HOST_PCI_H
@@ -16,7 +17,8 @@ enum {
 	NVMH_PCI_NAME = 256,
 };
 
-/* Where the kernel shows itself. Unit tests put a tree of their own here, and a writer that plays the kernel. */
+/* Where the kernel shows itself. Unit tests put a tree of their own here, and a writer that plays
+ * the kernel. */
 struct nvmh_pci_env {
 	const char *sys;
 	const char *proc;
@@ -25,20 +27,25 @@ struct nvmh_pci_env {
 };
 extern struct nvmh_pci_env nvmh_pci_env;
 
-/* nvmh_pci_parse() - "01:00.0" or "0000:01:00.0" into the long form. Return: 0, -EINVAL with nvmh_strerror(). */
+/* nvmh_pci_parse() - "01:00.0" or "0000:01:00.0" into the long form. Return: 0, -EINVAL with
+ * nvmh_strerror(). */
 int nvmh_pci_parse(const char *text, char bdf[16]);
 
-/* Attributes of a function: @name below /sys/bus/pci/devices/BDF. Return: 0, -errno; the text is cut at the first newline. */
+/* Attributes of a function: @name below /sys/bus/pci/devices/BDF. Return: 0, -errno; the text is
+ * cut at the first newline. */
 int nvmh_pci_read(const char *bdf, const char *name, char *text, size_t size);
-/* The last component of the link @name ("driver", "iommu_group"). Return: 0, -errno (-ENOENT: no such link). */
+/* The last component of the link @name ("driver", "iommu_group"). Return: 0, -errno (-ENOENT: no
+ * such link). */
 int nvmh_pci_link(const char *bdf, const char *name, char *text, size_t size);
 
-/* nvmh_pci_list() - calls @fn for each entry of folder @path but "." and "..", until it answers other than 0. Return: that, or -errno. */
+/* nvmh_pci_list() - calls @fn for each entry of folder @path but "." and "..", until it answers
+ * other than 0. Return: that, or -errno. */
 int nvmh_pci_list(const char *path, int (*fn)(const char *name, void *arg), void *arg);
 
 /*
- * nvmh_pci_group_alone() - whether every function of @bdf's IOMMU group other than it and bridges is free of kernel drivers
- * Return: 0; -EBUSY, nvmh_strerror() names the other function and its driver; -errno.
+ * nvmh_pci_group_alone() - whether every function of @bdf's IOMMU group other than it and bridges
+ * is free of kernel drivers Return: 0; -EBUSY, nvmh_strerror() names the other function and its
+ * driver; -errno.
  */
 int nvmh_pci_group_alone(const char *bdf, int group);
 

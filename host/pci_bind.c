@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Handing a PCI function from the kernel's driver to vfio-pci and back, by driver_override; never one that somebody uses.
- * Any thread; the writes to sysfs may take a while. Each refusal is explained by nvmh_strerror().
- * Entry points: nvmh_pci_bind(), nvmh_pci_release().
- * Linux, Documentation/ABI/testing/sysfs-bus-pci.
+ * Handing a PCI function from the kernel's driver to vfio-pci and back, by driver_override; never
+ * one that somebody uses. Any thread; the writes to sysfs may take a while. Each refusal is
+ * explained by nvmh_strerror(). Entry points: nvmh_pci_bind(), nvmh_pci_release(). Linux,
+ * Documentation/ABI/testing/sysfs-bus-pci.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +100,8 @@ static int check_swap(char *line, const struct use *use)
 			  use->part);
 }
 
-/* A file system, swap or another device claims what it uses: an exclusive open tells, whatever the mount namespace. */
+/* A file system, swap or another device claims what it uses: an exclusive open tells, whatever the
+ * mount namespace. */
 static int check_claim(const struct use *use)
 {
 	char path[NVMH_PCI_PATH];

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The PCIe transport: registers in BAR 0, the admin queue, and how a device is made quiet before memory is taken back.
- * The controller's thread.
- * Entry points: nvmh_pcie_ops.
- * NVMe over PCIe Transport Specification; NVM Express Base Specification 2.x, "Controller Properties",
- * "Memory-based Controller Initialization (PCIe)", "Memory-based Controller Shutdown (PCIe)".
+ * The PCIe transport: registers in BAR 0, the admin queue, and how a device is made quiet before
+ * memory is taken back. The controller's thread. Entry points: nvmh_pcie_ops. NVMe over PCIe
+ * Transport Specification; NVM Express Base Specification 2.x, "Controller Properties", "Memory-based
+ * Controller Initialization (PCIe)", "Memory-based Controller Shutdown (PCIe)".
  */
 #include "host/pcie.h"
 
@@ -75,7 +74,8 @@ static int pcie_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len)
 
 /* ---- registers ---- */
 
-/* A device that is gone, or whose link is, reads as all ones: no register that we read can be that. */
+/* A device that is gone, or whose link is, reads as all ones: no register that we read can be that.
+ */
 static int reg_read(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val)
 {
 	struct pcie *pcie = ctrl->tr;
@@ -245,7 +245,8 @@ static void quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown
 	}
 }
 
-/* Submission queue, then completion queue, one after the other. What the device answers does not matter: a reset follows. */
+/* Submission queue, then completion queue, one after the other. What the device answers does not
+ * matter: a reset follows. */
 static int delete_queues(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
 	struct nvme_sqe sqe = { 0 };
@@ -344,7 +345,8 @@ static void cut_off(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	pcie->quiet = PCIE_QUIET_START;
 }
 
-/* A ladder: the device says that it stopped, or is reset, or cannot reach memory any more. It always ends in 0. */
+/* A ladder: the device says that it stopped, or is reset, or cannot reach memory any more. It
+ * always ends in 0. */
 static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 {
 	struct pcie *pcie = ctrl->tr;

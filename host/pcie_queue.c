@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Queue pairs in memory: submission and completion rings, doorbells, phase bits. Submit, commit, poll and arm run in the
- * thread that owns the queue; set-up and creation in the controller's thread while the queue is down. Nothing of what the
- * device writes is trusted: a completion is copied once, and must stand for a command that is outstanding.
- * Entry points: nvmh_pcie_queue_*().
- * NVM Express Base Specification 2.x, "Memory-based Transport Queue Model"; NVMe over PCIe Transport Specification,
- * "Doorbell registers".
+ * Queue pairs in memory: submission and completion rings, doorbells, phase bits. Submit, commit,
+ * poll and arm run in the thread that owns the queue; set-up and creation in the controller's
+ * thread while the queue is down. Nothing of what the device writes is trusted: a completion is
+ * copied once, and must stand for a command that is outstanding. Entry points: nvmh_pcie_queue_*().
+ * NVM Express Base Specification 2.x, "Memory-based Transport Queue Model"; NVMe over PCIe
+ * Transport Specification, "Doorbell registers".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -112,7 +112,8 @@ int nvmh_pcie_queue_poll(struct nvmh_queue *q)
 	if (!pq || !pq->cq)
 		return 0;
 	while (budget) {
-		/* The phase bit is loaded before the rest of the entry, which the device wrote before it. */
+		/* The phase bit is loaded before the rest of the entry, which the device wrote
+		 * before it. */
 		status = dma_load16_acquire(&pq->cq[pq->cq_head].status);
 		if ((status & 1) != pq->phase)
 			break;
@@ -156,7 +157,8 @@ static uint32_t pages(uint32_t bytes, uint32_t page_size)
 	return (bytes + page_size - 1) / page_size * page_size;
 }
 
-/* The lists of transfers up to @len bytes: with a power of two none crosses a page, and none needs a pointer to the next. */
+/* The lists of transfers up to @len bytes: with a power of two none crosses a page, and none needs
+ * a pointer to the next. */
 static uint32_t list_entries(uint32_t len, uint32_t page_size)
 {
 	uint32_t entries = PRP_MIN_BYTES / sizeof(le64_t);
@@ -235,7 +237,8 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 	return 0;
 }
 
-/* @sqe is a Create command: the answer, with refusals as -EREMOTEIO. The ring is given as data of one page: PRP 1. */
+/* @sqe is a Create command: the answer, with refusals as -EREMOTEIO. The ring is given as data of
+ * one page: PRP 1. */
 static int create(struct nvmh_ctrl *ctrl, struct nvme_sqe *sqe, void *ring, const char *what)
 {
 	struct pcie *pcie = ctrl->tr;

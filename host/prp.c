@@ -50,7 +50,8 @@ static int put_pages(struct writer *w, uint64_t iova, size_t len)
 	return ret;
 }
 
-/* Everything after the part within the first page, @off bytes into iov[0]; the checks of what PRPs can describe are here. */
+/* Everything after the part within the first page, @off bytes into iov[0]; the checks of what PRPs
+ * can describe are here. */
 static int put_rest(const struct nvmh_dma *dma, struct nvmh_dma_region *cache,
 		    const struct iovec *iov, uint32_t nr_iov, size_t off, size_t left,
 		    struct writer *w)

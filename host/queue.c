@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Queues, as far as both transports share them: tags and generations, completion exactly once, deadlines,
- * and the owner's part of a reset. Runs in the thread that owns the queue, but for nvmh_queue_kick().
- * Entry points: nvmh_queue_submit(), nvmh_queue_commit(), nvmh_queue_poll(), nvmh_queue_arm().
- * NVM Express Base Specification 2.x, "Command Identifier", "Command Submission and Completion Mechanism".
+ * Queues, as far as both transports share them: tags and generations, completion exactly once,
+ * deadlines, and the owner's part of a reset. Runs in the thread that owns the queue, but for
+ * nvmh_queue_kick(). Entry points: nvmh_queue_submit(), nvmh_queue_commit(), nvmh_queue_poll(),
+ * nvmh_queue_arm(). NVM Express Base Specification 2.x, "Command Identifier", "Command Submission
+ * and Completion Mechanism".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -207,8 +208,9 @@ void nvmh_queue_check(struct nvmh_queue *q)
 }
 
 /*
- * The calling thread owns the queue. The store comes before the caller's load of the state, and the controller's
- * thread stores the state before it loads the owner (all sequentially consistent), so one of them sees the other.
+ * The calling thread owns the queue. The store comes before the caller's load of the state, and the
+ * controller's thread stores the state before it loads the owner (all sequentially consistent), so
+ * one of them sees the other.
  */
 static void touch(struct nvmh_queue *q)
 {

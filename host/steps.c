@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The steps of a bring-up that both transports share, in the order of the specification. Each is called again and
- * again until it does not answer -EAGAIN; ctrl->step_index remembers where within it. The controller's thread.
- * Entry points: nvmh_step_*(), listed in the transports' tables; nvmh_keep_alive_run().
- * NVM Express Base Specification 2.x, "Controller Initialization", "Controller Properties", "Keep Alive".
+ * The steps of a bring-up that both transports share, in the order of the specification. Each is
+ * called again and again until it does not answer -EAGAIN; ctrl->step_index remembers where within
+ * it. The controller's thread. Entry points: nvmh_step_*(), listed in the transports' tables;
+ * nvmh_keep_alive_run(). NVM Express Base Specification 2.x, "Controller Initialization",
+ * "Controller Properties", "Keep Alive".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -180,8 +181,8 @@ int nvmh_step_read_cap(struct nvmh_ctrl *ctrl)
 }
 
 /*
- * Positions: 0 CC, 1 CSTS, 2 clear EN. A controller that was just enabled must get ready before it may be disabled; one
- * that does not within half the time is disabled anyway.
+ * Positions: 0 CC, 1 CSTS, 2 clear EN. A controller that was just enabled must get ready before it
+ * may be disabled; one that does not within half the time is disabled anyway.
  */
 int nvmh_step_disable(struct nvmh_ctrl *ctrl)
 {
@@ -224,7 +225,6 @@ static int wait_ready(struct nvmh_ctrl *ctrl, bool ready)
 		return nvmh_error(-EIO, "the controller reports a fatal error (CSTS.CFS)");
 	if (NVME_CSTS_RDY(csts) == ready)
 		return 0;
-	nvmh_error(0, "the controller does not become %s", ready ? "ready" : "idle");
 	nvmh_step_again(ctrl, 1);
 	return -EAGAIN;
 }

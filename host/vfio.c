@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * VFIO with a type1 container of its own for each function: so each has its own IOMMU domain, and what one may reach
- * another may not. The controller's thread; ioctls may take as long as a reset takes.
- * Entry points: nvmh_vfio_open(), nvmh_vfio_map(), nvmh_vfio_reset(), nvmh_vfio_close().
- * Linux, Documentation/driver-api/vfio.rst, <linux/vfio.h>.
+ * VFIO with a type1 container of its own for each function: so each has its own IOMMU domain, and
+ * what one may reach another may not. The controller's thread; ioctls may take as long as a reset
+ * takes. Entry points: nvmh_vfio_open(), nvmh_vfio_map(), nvmh_vfio_reset(), nvmh_vfio_close(). Linux,
+ * Documentation/driver-api/vfio.rst, <linux/vfio.h>.
  */
 #include "host/vfio.h"
 
@@ -66,8 +66,9 @@ static const void *find_cap(const void *info, size_t size, uint32_t off, uint16_
 }
 
 /*
- * An info ioctl whose answer may be longer than its structure: asked again with the room it wants. @head: the structure
- * with argsz and the question filled in. Return: the answer, freed by the caller, with @size set; NULL with errno.
+ * An info ioctl whose answer may be longer than its structure: asked again with the room it wants.
+ * @head: the structure with argsz and the question filled in. Return: the answer, freed by the
+ * caller, with @size set; NULL with errno.
  */
 static void *get_info(int fd, unsigned long request, const void *head, size_t head_size,
 		      size_t *size)
@@ -224,7 +225,8 @@ static int region_info(struct nvmh_vfio *vfio, uint32_t index, struct vfio_regio
 	return 0;
 }
 
-/* How much of BAR 0 can be mapped from its start: all of it, or up to a page (the MSI-X table's) that must not be. */
+/* How much of BAR 0 can be mapped from its start: all of it, or up to a page (the MSI-X table's)
+ * that must not be. */
 static size_t mappable(const struct vfio_region_info *region, const void *info, size_t size)
 {
 	struct vfio_region_info_cap_sparse_mmap cap;

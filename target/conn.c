@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Connections: bytes in, bytes out, life and death. Runs on the core that owns the connection; nvmet_conn_open() on the main thread.
- * Receiving: one call fills the rest of the current payload in place and the core's look-ahead behind it; the look-ahead is then cut into
- * PDUs. Sending: one call per connection and turn with everything it has to say.
+ * Connections: bytes in, bytes out, life and death. Runs on the core that owns the connection;
+ * nvmet_conn_open() on the main thread. Receiving: one call fills the rest of the current payload
+ * in place and the core's look-ahead behind it; the look-ahead is then cut into PDUs. Sending: one
+ * call per connection and turn with everything it has to say.
  */
 #include "target/conn.h"
 
@@ -97,9 +98,10 @@ static void conn_close_msg(struct loop_msg *msg)
 
 	conn->close_done = true;
 	if (conn->state != CONN_CLOSED) {
-		log_peer(LOG_LVL_NOTICE, "closing connection peer=%s qid=%u reason=\"%s\"", conn->peer_text,
-			 conn->sq.qid, conn->close_why);
-		/* This may run before the turn's own flush: the response to Disconnect is still to go out. */
+		log_peer(LOG_LVL_NOTICE, "closing connection peer=%s qid=%u reason=\"%s\"",
+			 conn->peer_text, conn->sq.qid, conn->close_why);
+		/* This may run before the turn's own flush: the response to Disconnect is still to
+		 * go out. */
 		nvmet_conn_flush(conn);
 		nvmet_conn_close(conn);
 	}
@@ -153,7 +155,8 @@ static bool conn_open_for_data(const struct nvmet_conn *conn)
 	return conn->state == CONN_IC || conn->state == CONN_LIVE;
 }
 
-/* Handles an event of the engine until it wants bytes again. False: paused, or the connection is going. */
+/* Handles an event of the engine until it wants bytes again. False: paused, or the connection is
+ * going. */
 static bool conn_event(struct nvmet_conn *conn, enum pdu_rx_event ev)
 {
 	while (ev != PDU_RX_MORE) {
@@ -250,7 +253,8 @@ static bool conn_receive(struct nvmet_conn *conn)
 		size_t in_place = min_of((size_t)n, payload);
 
 		if (!conn_event(conn, pdu_rx_advance(&conn->rx, in_place))) {
-			/* Whole payloads never pause; what follows belongs to a connection that is going. */
+			/* Whole payloads never pause; what follows belongs to a connection that is
+			 * going. */
 			return false;
 		}
 		n -= (ssize_t)in_place;
@@ -298,7 +302,8 @@ void nvmet_conn_resume(struct nvmet_conn *conn)
 
 /* ---- deadlines, once a second ---- */
 
-/* Whether a direction with something under way moved too little for too long: dribbling bytes holds buffers, too. */
+/* Whether a direction with something under way moved too little for too long: dribbling bytes holds
+ * buffers, too. */
 static bool conn_stalled(struct nvmet_conn_pace *pace, bool under_way, uint64_t now_ns)
 {
 	if (under_way && pace->bytes < CONN_STALL_BYTES)
@@ -338,8 +343,8 @@ void nvmet_conn_tick(struct nvmet_core *core, uint64_t now_ns)
 
 		if (!why)
 			continue;
-		log_peer(LOG_LVL_NOTICE, "connection timed out peer=%s qid=%u reason=\"%s\"", conn->peer_text,
-			 conn->sq.qid, why);
+		log_peer(LOG_LVL_NOTICE, "connection timed out peer=%s qid=%u reason=\"%s\"",
+			 conn->peer_text, conn->sq.qid, why);
 		nvmet_conn_close(conn);
 	}
 }
@@ -347,7 +352,8 @@ void nvmet_conn_tick(struct nvmet_core *core, uint64_t now_ns)
 /* What an admin queue holds for the host (Asynchronous Event Requests) is not work to wait for. */
 static bool conn_drained(const struct nvmet_conn *conn)
 {
-	unsigned int held = conn->sq.ctrl && !conn->sq.qid ? (unsigned int)conn->sq.ctrl->nr_aer : 0;
+	unsigned int held = conn->sq.ctrl && !conn->sq.qid ? (unsigned int)conn->sq.ctrl->nr_aer
+							   : 0;
 
 	return pdu_txq_empty(&conn->txq) && conn->sq.outstanding <= held;
 }
@@ -420,8 +426,8 @@ static void conn_init(struct nvmet_conn *conn, struct nvmet_core *core, struct n
 	pdu_txq_init(&conn->txq);
 	list_init(&conn->ctl_tx.link);
 	/* Until Connect tells the queue, admin and fabrics commands may carry 8 KiB. */
-	pdu_rx_init(&conn->rx, pdu_rx_from_host, max_of(conn->sq.icd_bytes, (uint32_t)NVME_TCP_ADMIN_ICD_BYTES),
-		    MAX_XFER_BYTES);
+	pdu_rx_init(&conn->rx, pdu_rx_from_host,
+		    max_of(conn->sq.icd_bytes, (uint32_t)NVME_TCP_ADMIN_ICD_BYTES), MAX_XFER_BYTES);
 }
 
 void nvmet_conn_open(int fd, struct nvmet_port *port)
@@ -433,7 +439,8 @@ void nvmet_conn_open(int fd, struct nvmet_port *port)
 	int on = 1;
 
 	if (!core || !(conn = calloc(1, sizeof(*conn)))) {
-		log_peer(LOG_LVL_WARN, "connection refused reason=\"%s\"", core ? "out of memory" : "too many connections");
+		log_peer(LOG_LVL_WARN, "connection refused reason=\"%s\"",
+			 core ? "out of memory" : "too many connections");
 		close(fd);
 		return;
 	}

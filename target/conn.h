@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A connection: its socket, what is being received and sent, and its submission queue. conn.c moves bytes and keeps the life cycle,
- * tcp.c knows the PDUs.
+ * A connection: its socket, what is being received and sent, and its submission queue. conn.c moves
+ * bytes and keeps the life cycle, tcp.c knows the PDUs.
  *
- * Life: accepted by the main thread -> handed to a core -> CONN_IC -> CONN_LIVE -> (CONN_DRAIN: daemon stops) -> (CONN_TERM: a TermReq goes
- * out, the peer has a moment to close) -> CONN_CLOSED: socket gone, waits for requests at the backends -> freed.
+ * Life: accepted by the main thread -> handed to a core -> CONN_IC -> CONN_LIVE -> (CONN_DRAIN:
+ * daemon stops) -> (CONN_TERM: a TermReq goes out, the peer has a moment to close) -> CONN_CLOSED:
+ * socket gone, waits for requests at the backends -> freed.
  */
 #ifndef TARGET_CONN_H
 #define TARGET_CONN_H
@@ -16,22 +17,24 @@
 #include "target/req.h"
 
 enum nvmet_conn_state {
-	CONN_IC,     /* nothing but ICReq is taken */
+	CONN_IC, /* nothing but ICReq is taken */
 	CONN_LIVE,
-	CONN_DRAIN,  /* no new commands; closes when the last response is out */
-	CONN_TERM,   /* says why, then closes; what still comes is dropped */
+	CONN_DRAIN, /* no new commands; closes when the last response is out */
+	CONN_TERM,  /* says why, then closes; what still comes is dropped */
 	CONN_CLOSED,
 };
 
 enum {
 	CONN_IC_TIMEOUT_S = 10,	     /* accept to ICReq */
 	CONN_CONNECT_TIMEOUT_S = 20, /* ICReq to a successful Connect */
-	CONN_STALL_TIMEOUT_S = 60,   /* within a PDU, waiting for H2CData or sending: for CONN_STALL_BYTES to move */
+	CONN_STALL_TIMEOUT_S =
+		60, /* within a PDU, waiting for H2CData or sending: for CONN_STALL_BYTES to move */
 	CONN_STALL_BYTES = 64 << 10,
-	CONN_TERM_TIMEOUT_S = 2,     /* TermReq out, for the peer to close */
+	CONN_TERM_TIMEOUT_S = 2, /* TermReq out, for the peer to close */
 	CONN_USER_TIMEOUT_MS = 60000,
-	CONN_RECV_BUDGET = 4,	     /* receive calls of a connection in one turn */
-	CONN_INPLACE_BYTES = 32 << 10, /* payloads from here on go straight to their place, with a small look-ahead behind */
+	CONN_RECV_BUDGET = 4,	       /* receive calls of a connection in one turn */
+	CONN_INPLACE_BYTES = 32 << 10, /* payloads from here on go straight to their place, with a
+					  small look-ahead behind */
 	CONN_SMALL_LOOKAHEAD = 8 << 10,
 };
 
@@ -43,19 +46,19 @@ struct nvmet_conn_pace {
 
 struct nvmet_conn {
 	struct nvmet_sq sq;
-	struct list link;	 /* core->conns */
-	struct list dirty;	 /* core->dirty */
-	struct list starved;	 /* core->starved: waits for a free request */
+	struct list link;    /* core->conns */
+	struct list dirty;   /* core->dirty */
+	struct list starved; /* core->starved: waits for a free request */
 	struct stream stream;
 	struct loop_io io;
-	unsigned int io_events;	 /* as last set */
-	uint8_t state;		 /* enum nvmet_conn_state */
-	bool paused;		 /* the receiver waits for a buffer or a request */
+	unsigned int io_events; /* as last set */
+	uint8_t state;		/* enum nvmet_conn_state */
+	bool paused;		/* the receiver waits for a buffer or a request */
 	bool hdgst;
 	bool ddgst;
 	uint32_t maxr2t;
-	uint32_t nr_data;	 /* requests whose H2CData is awaited */
-	uint64_t deadline_ns;	 /* of the stage */
+	uint32_t nr_data;     /* requests whose H2CData is awaited */
+	uint64_t deadline_ns; /* of the stage */
 	struct nvmet_conn_pace rx_pace;
 	struct nvmet_conn_pace tx_pace;
 	struct pdu_rx rx;
@@ -65,7 +68,7 @@ struct nvmet_conn {
 	size_t stash_len;
 	size_t stash_off;
 	struct pdu_txq txq;
-	struct pdu_tx ctl_tx;	  /* ICResp, later TermReq */
+	struct pdu_tx ctl_tx; /* ICResp, later TermReq */
 	struct loop_msg start_msg;
 	struct loop_msg close_msg;
 	_Atomic bool close_sent;
@@ -84,7 +87,8 @@ enum nvmet_tcp_verdict {
 };
 
 /* ---- conn.c ---- */
-/* nvmet_conn_open() - main thread: @fd (owned from here on) becomes a connection of @port on the least busy core */
+/* nvmet_conn_open() - main thread: @fd (owned from here on) becomes a connection of @port on the
+ * least busy core */
 void nvmet_conn_open(int fd, struct nvmet_port *port);
 void nvmet_conn_dirty(struct nvmet_conn *conn); /* has something to send */
 /* nvmet_conn_flush() - sends what the socket takes */
@@ -102,11 +106,14 @@ void nvmet_conn_close_core(struct nvmet_core *core);
 /* ---- tcp.c ---- */
 enum nvmet_tcp_verdict nvmet_tcp_header(struct nvmet_conn *conn, enum pdu_rx_event *ev);
 void nvmet_tcp_payload_done(struct nvmet_conn *conn);
-/* nvmet_tcp_fatal() - TermReq with @fes, @fei and the offending header, then the end; @why for the log */
+/* nvmet_tcp_fatal() - TermReq with @fes, @fei and the offending header, then the end; @why for the
+ * log */
 void nvmet_tcp_fatal(struct nvmet_conn *conn, uint16_t fes, uint32_t fei, const char *why);
-/* nvmet_tcp_drop_requests() - the connection is going: everything that waits for the host or for a buffer is given back */
+/* nvmet_tcp_drop_requests() - the connection is going: everything that waits for the host or for a
+ * buffer is given back */
 void nvmet_tcp_drop_requests(struct nvmet_conn *conn);
-/* nvmet_tcp_respond() - a request was completed: its data and response go out, or it ends silently on a dead queue */
+/* nvmet_tcp_respond() - a request was completed: its data and response go out, or it ends silently
+ * on a dead queue */
 void nvmet_tcp_respond(struct nvmet_req *req);
 
 #endif /* TARGET_CONN_H */

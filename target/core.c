@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The cores: threads, loops, memory, and what a core does each turn beside its sockets. Started and stopped by the main thread.
+ * The cores: threads, loops, memory, and what a core does each turn beside its sockets. Started and
+ * stopped by the main thread.
  */
 #include "target/core.h"
 
@@ -96,7 +97,8 @@ static void core_check(struct nvmet_core *core)
 	list_for_each(pos, &core->free_reqs)
 		nr--;
 	if (out || nr)
-		log_warn("buffers or requests were lost core=%d bytes=%zu requests=%u", core->index, out, nr);
+		log_warn("buffers or requests were lost core=%d bytes=%zu requests=%u", core->index,
+			 out, nr);
 }
 
 static void core_free(struct nvmet_core *core)
@@ -115,7 +117,8 @@ static void core_free(struct nvmet_core *core)
 	free(core);
 }
 
-static int core_create(int index, int cpu, const struct config_daemon *cfg, struct nvmet_core **corep)
+static int core_create(int index, int cpu, const struct config_daemon *cfg,
+		       struct nvmet_core **corep)
 {
 	struct nvmet_core *core = calloc(1, sizeof(*core));
 	char name[16];
@@ -198,9 +201,9 @@ static int pick_cpus(const struct config_daemon *cfg, int *cpu)
 
 int nvmet_cores_start(const struct config *cfg)
 {
-	enum mem_huge huge = cfg->daemon.hugepages == CONFIG_HUGEPAGES_ON    ? MEM_HUGE_ON :
-			     cfg->daemon.hugepages == CONFIG_HUGEPAGES_OFF ? MEM_HUGE_OFF :
-									     MEM_HUGE_AUTO;
+	enum mem_huge huge = cfg->daemon.hugepages == CONFIG_HUGEPAGES_ON    ? MEM_HUGE_ON
+			     : cfg->daemon.hugepages == CONFIG_HUGEPAGES_OFF ? MEM_HUGE_OFF
+									     : MEM_HUGE_AUTO;
 	int cpu[MAX_CORES], nr, ret;
 
 	nvmet.cfg = cfg;
@@ -209,7 +212,8 @@ int nvmet_cores_start(const struct config *cfg)
 		log_err("cannot tell which CPUs there are: %s; set nvmetcpd.cores", strerror(-nr));
 		return nr;
 	}
-	ret = mem_arena_init(&nvmet.arena, (cfg->daemon.memory_bytes + NVMET_RESERVE_BYTES) * (size_t)nr, huge);
+	ret = mem_arena_init(&nvmet.arena,
+			     (cfg->daemon.memory_bytes + NVMET_RESERVE_BYTES) * (size_t)nr, huge);
 	if (ret)
 		return ret;
 	nvmet.cores = calloc((size_t)nr, sizeof(*nvmet.cores));

@@ -25,48 +25,52 @@ struct nvmet_uring;
 
 enum {
 	NVMET_LOOKAHEAD_BYTES = 256 << 10, /* receive buffer of a core, shared by its connections */
-	NVMET_RESERVE_BYTES = 2 << 20,	   /* of a core, beside its pool: the look-ahead, and buffers for what must not wait */
-	NVMET_RESERVE_MAX = 64 << 10,	   /* longest data that may go there, beside that of capsules */
+	NVMET_RESERVE_BYTES =
+		2
+		<< 20, /* of a core, beside its pool: the look-ahead, and buffers for what must not wait */
+	NVMET_RESERVE_MAX = 64 << 10, /* longest data that may go there, beside that of capsules */
 	NVMET_TICK_MS = 1000,
-	NVMET_REQ_CHUNK = 64,		   /* requests are allocated in lots of this */
-	NVMET_MAX_REQS = 65535,		   /* of one core: a transfer tag names one */
+	NVMET_REQ_CHUNK = 64,	/* requests are allocated in lots of this */
+	NVMET_MAX_REQS = 65535, /* of one core: a transfer tag names one */
 };
 
 struct nvmet_core {
 	int index;
 	struct loop *loop;
 	struct mem_pool *pool;
-	struct mem_pool *reserve;	/* nothing in it waits for a host to send: see tcp.c */
+	struct mem_pool *reserve; /* nothing in it waits for a host to send: see tcp.c */
 	void *reserve_base;
 	struct loop_hook hook;
 	struct list conns;
-	_Atomic uint32_t nr_conns;	/* also counts those on their way here */
-	struct list dirty;		/* connections with something to send, each once */
-	struct list starved;		/* connections that wait for a free request */
-	struct loop_timer tick;		/* once a second, while there are connections */
-	uint8_t *lookahead;		/* NVMET_LOOKAHEAD_BYTES of the reserve */
+	_Atomic uint32_t nr_conns; /* also counts those on their way here */
+	struct list dirty;	   /* connections with something to send, each once */
+	struct list starved;	   /* connections that wait for a free request */
+	struct loop_timer tick;	   /* once a second, while there are connections */
+	uint8_t *lookahead;	   /* NVMET_LOOKAHEAD_BYTES of the reserve */
 
 	/* requests: all of the core's connections share them */
-	struct nvmet_req **req_chunk;	/* NVMET_MAX_REQS / NVMET_REQ_CHUNK + 1 pointers */
+	struct nvmet_req **req_chunk; /* NVMET_MAX_REQS / NVMET_REQ_CHUNK + 1 pointers */
 	uint32_t nr_reqs;
 	struct list free_reqs;
 
-	struct nvmet_uring *uring;	/* one ring for all file namespaces, made when the first is attached */
+	struct nvmet_uring
+		*uring; /* one ring for all file namespaces, made when the first is attached */
 };
 
 struct nvmet {
 	pthread_mutex_t lock;
-	const struct config *cfg;	/* borrowed from main */
+	const struct config *cfg; /* borrowed from main */
 	struct mem_arena arena;
 	struct nvmet_core **cores;
 	int nr_cores;
 	struct loop *main_loop;
-	struct list subsystems;		/* struct nvmet_subsys, discovery first */
+	struct list subsystems; /* struct nvmet_subsys, discovery first */
 	struct nvmet_subsys *discovery;
-	struct list ports;		/* struct nvmet_port */
-	struct list drives;		/* struct nvmet_drive */
+	struct list ports;  /* struct nvmet_port */
+	struct list drives; /* struct nvmet_drive */
 	_Atomic uint64_t discovery_genctr;
-	uint8_t machine_uuid[16];	/* what made-up serials and identities derive from: stable on this machine */
+	uint8_t machine_uuid
+		[16]; /* what made-up serials and identities derive from: stable on this machine */
 };
 
 extern struct nvmet nvmet;

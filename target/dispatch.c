@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * From a command to its code: picks the table by the state of the queue, lets the command check itself, checks the SGL against what the command
- * transfers, and ends it. Runs on the core that owns the queue. Entry points: nvmet_req_prepare(), nvmet_req_execute(),
- * nvmet_req_complete(), nvmet_req_cqe().
- * NVM Express Base Specification 2.x, "Submission Queue Entry", "Completion Queue Entry"; NVMe/TCP Transport, "Capsules and Data Transfer".
+ * From a command to its code: picks the table by the state of the queue, lets the command check
+ * itself, checks the SGL against what the command transfers, and ends it. Runs on the core that
+ * owns the queue. Entry points: nvmet_req_prepare(), nvmet_req_execute(), nvmet_req_complete(),
+ * nvmet_req_cqe(). NVM Express Base Specification 2.x, "Submission Queue Entry", "Completion Queue
+ * Entry"; NVMe/TCP Transport, "Capsules and Data Transfer".
  */
 #include "target/dispatch.h"
 
@@ -21,7 +22,8 @@ uint16_t nvmet_req_bad_field(struct nvmet_req *req, uint16_t loc)
 	return ST_INVALID_FIELD | ST_DNR;
 }
 
-static const struct nvmet_cmd *table_find(const struct nvmet_cmd *table, unsigned int nr, uint8_t opcode)
+static const struct nvmet_cmd *table_find(const struct nvmet_cmd *table, unsigned int nr,
+					  uint8_t opcode)
 {
 	for (unsigned int i = 0; i < nr; i++)
 		if (table[i].opcode == opcode)
@@ -51,7 +53,9 @@ static uint16_t find_cmd(struct nvmet_req *req)
 		if (!ctrl && fctype != NVME_FCTYPE_CONNECT)
 			return ST_CMD_SEQ_ERROR | ST_DNR;
 		req->cmd = table_find(nvmet_fabrics_cmds, nvmet_nr_fabrics_cmds, fctype);
-		return req->cmd ? 0 : nvmet_req_bad_field(req, offsetof(struct nvme_fabrics_connect, fctype));
+		return req->cmd ? 0
+				: nvmet_req_bad_field(req, offsetof(struct nvme_fabrics_connect,
+								    fctype));
 	}
 	if (!ctrl)
 		return ST_CMD_SEQ_ERROR | ST_DNR;
@@ -72,8 +76,8 @@ static uint16_t find_cmd(struct nvmet_req *req)
 }
 
 /*
- * Read and Write move exactly their blocks. For other commands the host may describe a larger buffer than the command uses: from the host all of
- * it travels, to the host only what there is.
+ * Read and Write move exactly their blocks. For other commands the host may describe a larger
+ * buffer than the command uses: from the host all of it travels, to the host only what there is.
  */
 static uint16_t check_length(struct nvmet_req *req, uint32_t sgl_len)
 {
@@ -152,7 +156,8 @@ void nvmet_req_complete(struct nvmet_req *req, uint16_t status)
 {
 	struct nvmet_sq *sq = req->sq;
 
-	assert(req->state == NVMET_REQ_EXEC || req->state == NVMET_REQ_NEW || req->state == NVMET_REQ_DATA);
+	assert(req->state == NVMET_REQ_EXEC || req->state == NVMET_REQ_NEW ||
+	       req->state == NVMET_REQ_DATA);
 	req->state = NVMET_REQ_RESPOND;
 	req->status = status;
 	if (unlikely(status) && sq->ctrl && !sq->dead)

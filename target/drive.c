@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Local PCIe drives. Opened and closed by the main thread; in between, the drives' thread runs their controllers (resets, admin commands, timers), so
- * that a sick one delays neither the cores nor the control plane. The I/O queues belong to the cores (ns_pcie.c).
- * Entry points: nvmet_drive_get(), nvmet_drive_put().
+ * Local PCIe drives. Opened and closed by the main thread; in between, the drives' thread runs
+ * their controllers (resets, admin commands, timers), so that a sick one delays neither the cores
+ * nor the control plane. The I/O queues belong to the cores (ns_pcie.c). Entry points:
+ * nvmet_drive_get(), nvmet_drive_put().
  */
 #include "target/drive.h"
 
@@ -71,7 +72,8 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 	if (state == NVMH_LIVE)
 		log_notice("drive is live drive=%s", drive->bdf);
 	else if (state != NVMH_DELETING)
-		log_warn("drive is %s drive=%s reason=\"%s\"", nvmh_state_name(state), drive->bdf, nvmh_ctrl_error(ctrl));
+		log_warn("drive is %s drive=%s reason=\"%s\"", nvmh_state_name(state), drive->bdf,
+			 nvmh_ctrl_error(ctrl));
 	pthread_mutex_lock(&drive->lock);
 	for (unsigned int i = 0; i < drive->nr_watchers; i++)
 		nvmet_ns_set_ready(drive->watchers[i], state == NVMH_LIVE);
@@ -98,7 +100,8 @@ static void drive_hand_over(void *arg)
 	struct drive_call *call = arg;
 	struct nvmet_drive *drive = call->drive;
 
-	call->ret = loop_io_add(drives_loop, &drive->io, nvmh_ctrl_fd(drive->ctrl), LOOP_READ, drive_ready);
+	call->ret = loop_io_add(drives_loop, &drive->io, nvmh_ctrl_fd(drive->ctrl), LOOP_READ,
+				drive_ready);
 }
 
 static void drive_take_back(void *arg)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Local PCIe drives: each is opened once through the host library, whatever number of its namespaces is exported, and has one I/O queue per core.
+ * Local PCIe drives: each is opened once through the host library, whatever number of its
+ * namespaces is exported, and has one I/O queue per core.
  */
 #ifndef TARGET_DRIVE_H
 #define TARGET_DRIVE_H
@@ -14,17 +15,18 @@ struct nvmet_drive;
 struct nvmet_drive_core {
 	struct nvmet_drive *drive;
 	struct nvmet_core *core;
-	struct nvmh_queue *q;	/* NULL: the drive has fewer queues than there are cores; another core submits for this one */
-	struct nvmet_core *via;	/* that other core */
+	struct nvmh_queue *q; /* NULL: the drive has fewer queues than there are cores; another core
+				 submits for this one */
+	struct nvmet_core *via; /* that other core */
 	unsigned int users;	/* attached namespaces */
 	struct loop_hook hook;
 	struct loop_io io;
-	struct list waiting;	/* requests that found the queue full, struct pcie_req */
+	struct list waiting; /* requests that found the queue full, struct pcie_req */
 };
 
 /*
- * nvmet_drive_get() - the drive at @bdf, opened and live, a reference taken. Main thread; waits for the bring-up.
- * Return: 0 or -errno with a line logged that says what to do.
+ * nvmet_drive_get() - the drive at @bdf, opened and live, a reference taken. Main thread; waits for
+ * the bring-up. Return: 0 or -errno with a line logged that says what to do.
  */
 int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep);
 void nvmet_drive_put(struct nvmet_drive *drive); /* main thread; no core uses it any more */

@@ -23,8 +23,8 @@ static void print_json(const struct nvmh_pci_info *info, int nr)
 	for (int i = 0; i < nr; i++)
 		printf("%s\n    { \"traddr\": \"%s\", \"vendor\": \"0x%04x\", \"device\": \"0x%04x\", \"numa_node\": %d, "
 		       "\"iommu_group\": %d, \"driver\": \"%s\" }",
-		       i ? "," : "", info[i].bdf, info[i].vendor, info[i].device, info[i].numa_node, info[i].iommu_group,
-		       info[i].driver);
+		       i ? "," : "", info[i].bdf, info[i].vendor, info[i].device, info[i].numa_node,
+		       info[i].iommu_group, info[i].driver);
 	printf("%s]\n}\n", nr ? "\n  " : "");
 }
 
@@ -32,8 +32,9 @@ static void print_table(const struct nvmh_pci_info *info, int nr)
 {
 	printf("%-14s %-11s %5s %6s  %s\n", "Address", "Id", "NUMA", "Group", "Driver");
 	for (int i = 0; i < nr; i++)
-		printf("%-14s %04x:%04x   %5d %6d  %s\n", info[i].bdf, info[i].vendor, info[i].device, info[i].numa_node,
-		       info[i].iommu_group, *info[i].driver ? info[i].driver : "-");
+		printf("%-14s %04x:%04x   %5d %6d  %s\n", info[i].bdf, info[i].vendor,
+		       info[i].device, info[i].numa_node, info[i].iommu_group,
+		       *info[i].driver ? info[i].driver : "-");
 }
 
 int nvmet_cmd_list_drives(bool json)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The NVM command set: every check of a command before a backend sees it, and the commands that are more than one backend operation.
- * Runs on the core that owns the queue. Entry point: the table nvmet_io_cmds.
- * NVM Command Set Specification 1.x, section 3.
+ * The NVM command set: every check of a command before a backend sees it, and the commands that are
+ * more than one backend operation. Runs on the core that owns the queue. Entry point: the table
+ * nvmet_io_cmds. NVM Command Set Specification 1.x, section 3.
  */
 #include "common/log.h"
 #include "target/ns.h"
@@ -97,8 +97,8 @@ static void execute_flush(struct nvmet_req *req)
 /* ---- Write Zeroes: by the backend, or by writing zeroes ---- */
 
 struct zeroes_state {
-	uint64_t next;	/* block */
-	uint32_t left;	/* blocks, beyond the chunk being written */
+	uint64_t next; /* block */
+	uint32_t left; /* blocks, beyond the chunk being written */
 };
 
 static struct zeroes_state *zeroes_state(struct nvmet_req *req)
@@ -228,8 +228,8 @@ static void execute_dsm(struct nvmet_req *req)
 }
 
 /*
- * ---- Compare: the blocks are read behind the host's data. Both lie in one buffer from the start: commands that had one half and waited for
- * another could wait for each other. ----
+ * ---- Compare: the blocks are read behind the host's data. Both lie in one buffer from the start:
+ * commands that had one half and waited for another could wait for each other. ----
  */
 
 /* Page aligned, as drives like it. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * nvmetcpd: the command line. One of: serve a configuration (or the embedded default), check one, list, bind and release drives.
+ * nvmetcpd: the command line. One of: serve a configuration (or the embedded default), check one,
+ * list, bind and release drives.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -84,7 +85,9 @@ static const struct option long_opts[] = {
 static int parse_output(struct args *args, const char *fmt)
 {
 	args->json = !strcmp(fmt, "json");
-	return args->json || !strcmp(fmt, "normal") ? 0 : usage_error("unknown output format \"%s\"", fmt);
+	return args->json || !strcmp(fmt, "normal")
+		       ? 0
+		       : usage_error("unknown output format \"%s\"", fmt);
 }
 
 /* Return: 0, 1 when everything asked for is done, -EINVAL after a line about what is wrong. */
@@ -178,20 +181,22 @@ static int state_folder(char *buf, size_t size)
 	else if (xdg && *xdg == '/')
 		n = snprintf(buf, size, "%s/nvmetcp", xdg);
 	else
-		n = snprintf(buf, size, "%s/.local/state/nvmetcp", home && *home == '/' ? home : "/tmp");
+		n = snprintf(buf, size, "%s/.local/state/nvmetcp",
+			     home && *home == '/' ? home : "/tmp");
 	return n < 0 || (size_t)n >= size || strpbrk(buf, "\"\\\n") ? -EINVAL : 0;
 }
 
 static int embedded_default(struct config **cfgp)
 {
-	static const char format[] = "{ \"nvmetcpd\": { \"state_dir\": \"%s\" },\n"
-				     "  \"subsystems\": [ { \"nqn\": \"nqn.2026-11.org.nvmetcp:default\",\n"
-				     "    \"attr\": { \"allow_any_host\": \"1\" },\n"
-				     "    \"namespaces\": [ { \"nsid\": 1, \"enable\": 1,\n"
-				     "      \"device\": { \"path\": \"%s/default.img\", \"size\": \"1G\" } } ] } ],\n"
-				     "  \"ports\": [ { \"portid\": 1, \"addr\": { \"trtype\": \"tcp\", \"adrfam\": \"ipv4\",\n"
-				     "    \"traddr\": \"127.0.0.1\", \"trsvcid\": \"4420\" },\n"
-				     "    \"subsystems\": [ \"nqn.2026-11.org.nvmetcp:default\" ] } ] }\n";
+	static const char format[] =
+		"{ \"nvmetcpd\": { \"state_dir\": \"%s\" },\n"
+		"  \"subsystems\": [ { \"nqn\": \"nqn.2026-11.org.nvmetcp:default\",\n"
+		"    \"attr\": { \"allow_any_host\": \"1\" },\n"
+		"    \"namespaces\": [ { \"nsid\": 1, \"enable\": 1,\n"
+		"      \"device\": { \"path\": \"%s/default.img\", \"size\": \"1G\" } } ] } ],\n"
+		"  \"ports\": [ { \"portid\": 1, \"addr\": { \"trtype\": \"tcp\", \"adrfam\": \"ipv4\",\n"
+		"    \"traddr\": \"127.0.0.1\", \"trsvcid\": \"4420\" },\n"
+		"    \"subsystems\": [ \"nqn.2026-11.org.nvmetcp:default\" ] } ] }\n";
 	struct config_errors *errs = calloc(1, sizeof(*errs));
 	char dir[CONFIG_PATH_SIZE], *text = NULL;
 	int ret = -ENOMEM;
@@ -252,7 +257,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (!!args.check + !!args.bind + !!args.release + args.list + !!args.config > 1) {
-		usage_error("only one of --config, --check, --list-drives, --bind, --release%s", "");
+		usage_error("only one of --config, --check, --list-drives, --bind, --release%s",
+			    "");
 		return EXIT_USAGE;
 	}
 	log_init("nvmetcpd", level);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Namespaces: opening the backend, the identity that hosts know them by, counting. Life cycle on the main thread, nvmet_ns_submit() and
- * nvmet_ns_complete() on the core of the request.
+ * Namespaces: opening the backend, the identity that hosts know them by, counting. Life cycle on
+ * the main thread, nvmet_ns_submit() and nvmet_ns_complete() on the core of the request.
  */
 #include "target/ns.h"
 
@@ -38,8 +38,8 @@ static bool all_zero(const uint8_t *p, size_t len)
 }
 
 /*
- * What the file says wins; then what the device has (the drive's own identifiers); else a UUID that stays the same on this machine for
- * this subsystem, NSID and device.
+ * What the file says wins; then what the device has (the drive's own identifiers); else a UUID that
+ * stays the same on this machine for this subsystem, NSID and device.
  */
 static int ns_identify(struct nvmet_ns *ns, const struct config_namespace *cfg)
 {
@@ -51,25 +51,28 @@ static int ns_identify(struct nvmet_ns *ns, const struct config_namespace *cfg)
 		memcpy(ns->nguid, cfg->nguid, sizeof(ns->nguid));
 		memcpy(ns->eui64, cfg->eui64, sizeof(ns->eui64));
 	}
-	if (ns->has_uuid || !all_zero(ns->nguid, sizeof(ns->nguid)) || !all_zero(ns->eui64, sizeof(ns->eui64)))
+	if (ns->has_uuid || !all_zero(ns->nguid, sizeof(ns->nguid)) ||
+	    !all_zero(ns->eui64, sizeof(ns->eui64)))
 		return 0;
-	snprintf(name, sizeof(name), "%s %u %s %s %u", ns->subsys->nqn, ns->nsid, config_device_name(cfg->device),
-		 cfg->path ? cfg->path : cfg->bdf, cfg->pci_nsid);
+	snprintf(name, sizeof(name), "%s %u %s %s %u", ns->subsys->nqn, ns->nsid,
+		 config_device_name(cfg->device), cfg->path ? cfg->path : cfg->bdf, cfg->pci_nsid);
 	ns->has_uuid = true;
 	return uuid_from_name(nvmet.machine_uuid, name, strlen(name), ns->uuid);
 }
 
 static int ns_check(const struct nvmet_ns *ns)
 {
-	if (ns->lba_shift >= 9 && ns->lba_shift <= 16 && ns->nsze && ns->nsze <= (UINT64_MAX >> ns->lba_shift) &&
-	    ns->max_xfer >= 4096 && ns->max_xfer >= 1u << ns->lba_shift)
+	if (ns->lba_shift >= 9 && ns->lba_shift <= 16 && ns->nsze &&
+	    ns->nsze <= (UINT64_MAX >> ns->lba_shift) && ns->max_xfer >= 4096 &&
+	    ns->max_xfer >= 1u << ns->lba_shift)
 		return 0;
 	log_err("namespace has an impossible geometry nsid=%u blocks=%llu block_shift=%u", ns->nsid,
 		(unsigned long long)ns->nsze, ns->lba_shift);
 	return -EINVAL;
 }
 
-int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg, struct nvmet_ns **nsp)
+int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg,
+		    struct nvmet_ns **nsp)
 {
 	struct nvmet_ns *ns = calloc(1, sizeof(*ns));
 	int ret = -ENOMEM;
@@ -152,7 +155,8 @@ int nvmet_ns_attach_cores(struct nvmet_ns *ns)
 
 		loop_call(nvmet.cores[i]->loop, attach_on_core, &call);
 		if (call.ret) {
-			log_err("cannot use namespace %u on core %d: %s", ns->nsid, i, strerror(-call.ret));
+			log_err("cannot use namespace %u on core %d: %s", ns->nsid, i,
+				strerror(-call.ret));
 			detach_first(ns, i);
 			return call.ret;
 		}
@@ -171,7 +175,8 @@ void nvmet_ns_detach_cores(struct nvmet_ns *ns)
 static void count(_Atomic uint64_t *counter, uint64_t n)
 {
 	/* Only this core writes: no read-modify-write on the bus. */
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
 }
 
 void nvmet_ns_submit(struct nvmet_req *req)
@@ -216,7 +221,8 @@ void nvmet_ns_set_ready(struct nvmet_ns *ns, bool ready)
 
 	if (atomic_exchange(&ns->ready, ready) == ready)
 		return;
-	log_notice("namespace %s subsystem=%s nsid=%u", ready ? "is back" : "is away", ns->subsys->nqn, ns->nsid);
+	log_notice("namespace %s subsystem=%s nsid=%u", ready ? "is back" : "is away",
+		   ns->subsys->nqn, ns->nsid);
 	nvmet_lock();
 	list_for_each(pos, &ns->subsys->ctrls)
 		nvmet_ctrl_ns_changed(list_entry(pos, struct nvmet_ctrl, link), ns->nsid);

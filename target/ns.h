@@ -19,17 +19,20 @@ struct nvmet_ns;
 struct nvmet_ns_ops {
 	const char *name;
 	/*
-	 * open() - find the device, fill geometry and capabilities of @ns, keep private state in ns->priv. Main thread, before or after the cores
-	 * run; may block briefly. Return: 0 or -errno, with one line logged that says what and what to do. close() undoes it, NULL-safe.
+	 * open() - find the device, fill geometry and capabilities of @ns, keep private state in
+	 * ns->priv. Main thread, before or after the cores run; may block briefly. Return: 0 or
+	 * -errno, with one line logged that says what and what to do. close() undoes it, NULL-safe.
 	 */
 	int (*open)(struct nvmet_ns *ns, const struct config_namespace *cfg);
 	void (*close)(struct nvmet_ns *ns);
-	/* attach() - this core's queue or ring; on the core's thread. detach(): no request is left on the core. NULL: nothing to do. */
+	/* attach() - this core's queue or ring; on the core's thread. detach(): no request is left
+	 * on the core. NULL: nothing to do. */
 	int (*attach)(struct nvmet_ns *ns, struct nvmet_core *core);
 	void (*detach)(struct nvmet_ns *ns, struct nvmet_core *core);
 	/*
-	 * submit() - req->op on req->slba, req->nlb with req->buf; ends in exactly one nvmet_ns_complete(), now or later, on the same core.
-	 * What was queued reaches the device at the end of the turn, by the backend's own loop hook.
+	 * submit() - req->op on req->slba, req->nlb with req->buf; ends in exactly one
+	 * nvmet_ns_complete(), now or later, on the same core. What was queued reaches the device
+	 * at the end of the turn, by the backend's own loop hook.
 	 */
 	void (*submit)(struct nvmet_req *req);
 };
@@ -43,25 +46,26 @@ struct nvmet_ns_stats {
 struct nvmet_ns {
 	struct nvmet_subsys *subsys;
 	const struct nvmet_ns_ops *ops;
-	void *priv;		/* backend's */
+	void *priv; /* backend's */
 	uint32_t nsid;
-	uint8_t lba_shift;	/* 9..16 */
-	uint64_t nsze;		/* blocks */
-	uint32_t max_xfer;	/* bytes of one command that the backend takes; at least 4096 */
-	uint16_t awupf;		/* blocks, 0's based, written atomically on power fail */
-	uint8_t phys_shift;	/* preferred write granularity, >= lba_shift */
+	uint8_t lba_shift;  /* 9..16 */
+	uint64_t nsze;	    /* blocks */
+	uint32_t max_xfer;  /* bytes of one command that the backend takes; at least 4096 */
+	uint16_t awupf;	    /* blocks, 0's based, written atomically on power fail */
+	uint8_t phys_shift; /* preferred write granularity, >= lba_shift */
 	bool read_only;
-	bool vwc;		/* volatile write cache: Flush means something */
+	bool vwc; /* volatile write cache: Flush means something */
 	bool can_discard;
-	_Atomic bool can_write_zeroes;/* else io.c writes zeroes itself */
+	_Atomic bool can_write_zeroes; /* else io.c writes zeroes itself */
 	bool reads_zero_after_discard;
-	bool has_uuid;		/* then uuid is set; else the nguid or eui64 identifies */
+	bool has_uuid; /* then uuid is set; else the nguid or eui64 identifies */
 	uint8_t uuid[16];
-	uint8_t nguid[16];	/* all zero: none */
+	uint8_t nguid[16]; /* all zero: none */
 	uint8_t eui64[8];
 	uint16_t anagrpid;
-	bool attached;		/* every core can submit to it */
-	_Atomic bool ready;	/* false: the device is away; commands get a retryable Namespace Not Ready */
+	bool attached; /* every core can submit to it */
+	_Atomic bool
+		ready; /* false: the device is away; commands get a retryable Namespace Not Ready */
 	struct nvmet_ns_stats *stats; /* one per core, on cache lines of their own */
 };
 
@@ -71,14 +75,17 @@ extern const struct nvmet_ns_ops nvmet_ns_mem_ops;
 extern const struct nvmet_ns_ops nvmet_ns_null_ops;
 
 /* nvmet_ns_create() - opens the backend @cfg names and gives the namespace its stable identity */
-int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg, struct nvmet_ns **nsp);
+int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg,
+		    struct nvmet_ns **nsp);
 void nvmet_ns_free(struct nvmet_ns *ns);
 int nvmet_ns_attach_cores(struct nvmet_ns *ns);	 /* main thread, cores run */
 void nvmet_ns_detach_cores(struct nvmet_ns *ns); /* main thread, no connection is left */
 void nvmet_ns_submit(struct nvmet_req *req);	 /* counts, refuses when not ready, ops->submit */
-/* nvmet_ns_complete() - the backend's end of a request: req->done if set, else nvmet_req_complete() */
+/* nvmet_ns_complete() - the backend's end of a request: req->done if set, else nvmet_req_complete()
+ */
 void nvmet_ns_complete(struct nvmet_req *req, uint16_t status);
-/* nvmet_ns_set_ready() - any thread; tells every controller of the subsystem by an AEN when it changed */
+/* nvmet_ns_set_ready() - any thread; tells every controller of the subsystem by an AEN when it
+ * changed */
 void nvmet_ns_set_ready(struct nvmet_ns *ns, bool ready);
 
 /* target/io.c: the NVM command set's table */

@@ -2,9 +2,10 @@
 /*
  * A namespace in memory: contents are gone with the daemon. Pages are taken when first written.
  *
- * Runs on the cores, which share the contents. A drive reads and writes a block as a whole whoever else is at it, so the range is
- * cut into stripes, each moved under a lock that is held for as long as copying it takes.
- * Entry point: nvmet_ns_mem_ops. NVM Command Set Specification 1.x, "Atomic Operation".
+ * Runs on the cores, which share the contents. A drive reads and writes a block as a whole whoever
+ * else is at it, so the range is cut into stripes, each moved under a lock that is held for as long
+ * as copying it takes. Entry point: nvmet_ns_mem_ops. NVM Command Set Specification 1.x, "Atomic
+ * Operation".
  */
 #include <errno.h>
 #include <pthread.h>
@@ -51,7 +52,8 @@ static int mem_open(struct nvmet_ns *ns, const struct config_namespace *cfg)
 	for (int i = 0; i < NR_LOCKS; i++)
 		pthread_mutex_init(&m->lock[i], NULL);
 	m->len = cfg->size_bytes;
-	base = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	base = mmap(NULL, m->len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED) {
 		int ret = -errno;
 

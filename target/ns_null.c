@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A namespace that forgets: writes are dropped, reads are zeroes. For measuring everything but storage.
- * Runs on the cores. Entry point: nvmet_ns_null_ops.
+ * A namespace that forgets: writes are dropped, reads are zeroes. For measuring everything but
+ * storage. Runs on the cores. Entry point: nvmet_ns_null_ops.
  */
 #include "target/ns.h"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A namespace on a local PCIe drive: each core submits to its own queue of the drive, one doorbell per turn, and reaps it while it spins; the
- * interrupt's eventfd wakes it when it sleeps. A core for which the drive has no queue sends its requests to one that has.
- * Opening on the main thread, the rest on the cores. Entry point: nvmet_ns_pcie_ops.
+ * A namespace on a local PCIe drive: each core submits to its own queue of the drive, one doorbell
+ * per turn, and reaps it while it spins; the interrupt's eventfd wakes it when it sleeps. A core
+ * for which the drive has no queue sends its requests to one that has. Opening on the main thread,
+ * the rest on the cores. Entry point: nvmet_ns_pcie_ops.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -205,7 +206,8 @@ static void queue_event(struct loop_io *io, unsigned int events)
 	struct nvmet_drive_core *dc = container_of(io, struct nvmet_drive_core, io);
 
 	(void)events;
-	/* Only the wake-up counts: queue_poll() runs in every turn. But the descriptor stays readable, and the core awake, until it is armed anew. */
+	/* Only the wake-up counts: queue_poll() runs in every turn. But the descriptor stays
+	 * readable, and the core awake, until it is armed anew. */
 	nvmh_queue_arm(dc->q);
 }
 
@@ -216,7 +218,8 @@ static int pcie_attach(struct nvmet_ns *ns, struct nvmet_core *core)
 	int ret = 0;
 
 	if (dc->q && !dc->users) {
-		ret = loop_io_add(core->loop, &dc->io, nvmh_queue_fd(dc->q), LOOP_READ, queue_event);
+		ret = loop_io_add(core->loop, &dc->io, nvmh_queue_fd(dc->q), LOOP_READ,
+				  queue_event);
 		if (ret)
 			return ret;
 		dc->hook.poll = queue_poll;
@@ -245,17 +248,18 @@ static void pcie_detach(struct nvmet_ns *ns, struct nvmet_core *core)
 static int check_exportable(const struct nvmh_ns *dns, const char *bdf, uint32_t nsid)
 {
 	if (!dns) {
-		log_err("drive %s has no active namespace %u; see \"nvmetcpd --list-drives\"", bdf, nsid);
+		log_err("drive %s has no active namespace %u; see \"nvmetcpd --list-drives\"", bdf,
+			nsid);
 		return -ENODEV;
 	}
 	if (dns->csi != NVME_CSI_NVM) {
-		log_err("namespace %u of drive %s is of command set %u; only NVM namespaces can be exported", nsid, bdf,
-			dns->csi);
+		log_err("namespace %u of drive %s is of command set %u; only NVM namespaces can be exported",
+			nsid, bdf, dns->csi);
 		return -ENOTSUP;
 	}
 	if (dns->ms) {
-		log_err("namespace %u of drive %s has %u bytes of metadata per block; format it without to export it", nsid,
-			bdf, dns->ms);
+		log_err("namespace %u of drive %s has %u bytes of metadata per block; format it without to export it",
+			nsid, bdf, dns->ms);
 		return -ENOTSUP;
 	}
 	return 0;

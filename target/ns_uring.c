@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Namespaces on a regular file or a block device, through io_uring: one ring per core for all of them. What a turn queued is submitted once at its
- * end; completions are looked at every turn, and wake the core through an eventfd when it sleeps.
- * Opening on the main thread, the rest on the cores. Entry point: nvmet_ns_uring_ops.
+ * Namespaces on a regular file or a block device, through io_uring: one ring per core for all of
+ * them. What a turn queued is submitted once at its end; completions are looked at every turn, and
+ * wake the core through an eventfd when it sleeps. Opening on the main thread, the rest on the
+ * cores. Entry point: nvmet_ns_uring_ops.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +29,10 @@ struct nvmet_uring {
 	struct loop_hook hook;
 	struct loop_io io;
 	int event_fd;
-	unsigned int users;	/* attached namespaces */
+	unsigned int users; /* attached namespaces */
 	unsigned int inflight;
-	unsigned int queued;	/* prepared, not submitted */
-	struct list waiting;	/* struct uring_req, no entry was free */
+	unsigned int queued; /* prepared, not submitted */
+	struct list waiting; /* struct uring_req, no entry was free */
 };
 
 struct uring_file {
@@ -43,7 +44,8 @@ struct uring_file {
 struct uring_req {
 	struct list link;
 	struct nvmet_req *req;
-	uint32_t done; /* bytes moved, DSM ranges finished, or 1: zeroes are written and only have to last */
+	uint32_t done; /* bytes moved, DSM ranges finished, or 1: zeroes are written and only have
+			  to last */
 };
 static_assert(sizeof(struct uring_req) <= NVMET_NS_PRIV, "fits");
 
@@ -54,8 +56,8 @@ static struct uring_req *priv_of(struct nvmet_req *req)
 
 /* ---- one operation ---- */
 
-static void prep_discard(struct io_uring_sqe *sqe, const struct uring_file *file, const struct nvmet_req *req,
-			 uint32_t index)
+static void prep_discard(struct io_uring_sqe *sqe, const struct uring_file *file,
+			 const struct nvmet_req *req, uint32_t index)
 {
 	const struct nvme_dsm_range *range = (const struct nvme_dsm_range *)req->buf + index;
 
@@ -74,10 +76,12 @@ static void prep(struct io_uring_sqe *sqe, struct uring_req *ur)
 
 	switch (req->op) {
 	case NVMET_OP_READ:
-		io_uring_prep_read(sqe, file->fd, req->buf + ur->done, (unsigned int)len - ur->done, off + ur->done);
+		io_uring_prep_read(sqe, file->fd, req->buf + ur->done, (unsigned int)len - ur->done,
+				   off + ur->done);
 		break;
 	case NVMET_OP_WRITE:
-		io_uring_prep_write(sqe, file->fd, req->buf + ur->done, (unsigned int)len - ur->done, off + ur->done);
+		io_uring_prep_write(sqe, file->fd, req->buf + ur->done,
+				    (unsigned int)len - ur->done, off + ur->done);
 		if (req->fua)
 			sqe->rw_flags = RWF_DSYNC;
 		break;
@@ -90,7 +94,8 @@ static void prep(struct io_uring_sqe *sqe, struct uring_req *ur)
 			break;
 		}
 		mode = req->deallocate ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-		io_uring_prep_fallocate(sqe, file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+		io_uring_prep_fallocate(sqe, file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)off,
+					(off_t)len);
 		break;
 	default:
 		prep_discard(sqe, file, req, ur->done);
@@ -129,7 +134,8 @@ static void uring_submit(struct nvmet_req *req)
 
 /* ---- its end ---- */
 
-/* Discard is a hint: a device that cannot is not an error. Zero-length ranges are refused by fallocate, and mean nothing. */
+/* Discard is a hint: a device that cannot is not an error. Zero-length ranges are refused by
+ * fallocate, and mean nothing. */
 static void discard_done(struct nvmet_uring *u, struct uring_req *ur, int res)
 {
 	struct nvmet_req *req = ur->req;
@@ -155,8 +161,9 @@ static void rw_done(struct nvmet_uring *u, struct uring_req *ur, int res)
 	}
 	if (res <= 0) {
 		/* 0: the file was cut short under us. */
-		nvmet_ns_complete(req, res ? status_from_errno(res, req->op == NVMET_OP_WRITE) :
-				       req->op == NVMET_OP_WRITE ? ST_WRITE_FAULT : ST_READ_ERROR);
+		nvmet_ns_complete(req, res ? status_from_errno(res, req->op == NVMET_OP_WRITE)
+				       : req->op == NVMET_OP_WRITE ? ST_WRITE_FAULT
+								   : ST_READ_ERROR);
 		return;
 	}
 	ur->done += (uint32_t)res;
@@ -166,7 +173,8 @@ static void rw_done(struct nvmet_uring *u, struct uring_req *ur, int res)
 		nvmet_ns_complete(req, 0);
 }
 
-/* io.c writes zeroes itself where the file system cannot. FUA is no flag of this operation, but another one behind it. */
+/* io.c writes zeroes itself where the file system cannot. FUA is no flag of this operation, but
+ * another one behind it. */
 static void zeroes_done(struct nvmet_uring *u, struct uring_req *ur, int res)
 {
 	struct nvmet_req *req = ur->req;
@@ -176,7 +184,8 @@ static void zeroes_done(struct nvmet_uring *u, struct uring_req *ur, int res)
 		start(u, ur);
 		return;
 	}
-	nvmet_ns_complete(req, res == -EOPNOTSUPP && !ur->done ? ST_INVALID_OPCODE : status_from_errno(res, 1));
+	nvmet_ns_complete(req, res == -EOPNOTSUPP && !ur->done ? ST_INVALID_OPCODE
+							       : status_from_errno(res, 1));
 }
 
 static void complete_one(struct nvmet_uring *u, struct uring_req *ur, int res)
@@ -248,7 +257,8 @@ static int ring_sleep(struct loop_hook *h)
 	if (!u->inflight)
 		return 0;
 	io_uring_cq_eventfd_toggle(&u->ring, true);
-	/* The flag is set before the queue is looked at once more: a completion is either seen here or writes the eventfd. */
+	/* The flag is set before the queue is looked at once more: a completion is either seen here
+	 * or writes the eventfd. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!io_uring_cq_ready(&u->ring) && !u->queued)
 		return 0;
@@ -298,10 +308,12 @@ static int ring_create(struct nvmet_core *core, struct nvmet_uring **up)
 	u->ring.ring_fd = -1;
 	list_init(&u->waiting);
 	u->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	ret = u->event_fd < 0 ? -errno : io_uring_queue_init_params(URING_ENTRIES, &u->ring, &params);
+	ret = u->event_fd < 0 ? -errno
+			      : io_uring_queue_init_params(URING_ENTRIES, &u->ring, &params);
 	if (ret) {
 		u->ring.ring_fd = -1;
-		log_err("no io_uring: %s; see /proc/sys/kernel/io_uring_disabled and LimitMEMLOCK", strerror(-ret));
+		log_err("no io_uring: %s; see /proc/sys/kernel/io_uring_disabled and LimitMEMLOCK",
+			strerror(-ret));
 		goto fail;
 	}
 	ret = io_uring_register_eventfd(&u->ring, u->event_fd);
@@ -355,7 +367,8 @@ static int open_path(const struct config_namespace *cfg, int extra)
 	int flags = (cfg->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | extra;
 	int fd = open(cfg->path, flags | O_DIRECT, 0600);
 
-	/* File systems without direct I/O go through the page cache. They may have created the file before they refused. */
+	/* File systems without direct I/O go through the page cache. They may have created the file
+	 * before they refused. */
 	if (fd < 0 && errno == EINVAL)
 		fd = open(cfg->path, extra & O_CREAT ? flags & ~O_EXCL : flags, 0600);
 	return fd < 0 ? -errno : fd;
@@ -368,7 +381,8 @@ static int open_file(const struct config_namespace *cfg)
 
 	if (stat(cfg->path, &st)) {
 		if (errno != ENOENT || !cfg->size_bytes)
-			return refuse(cfg, -errno, "create it, or give device.size to have it created");
+			return refuse(cfg, -errno,
+				      "create it, or give device.size to have it created");
 		extra = O_CREAT | O_EXCL;
 	} else if (S_ISBLK(st.st_mode)) {
 		extra = O_EXCL; /* refused when mounted or part of another device */
@@ -407,8 +421,8 @@ static void check_alignment(int fd, uint32_t block)
 	free(buf);
 }
 
-static int geometry(struct nvmet_ns *ns, const struct config_namespace *cfg, const struct uring_file *file,
-		    const struct stat *st)
+static int geometry(struct nvmet_ns *ns, const struct config_namespace *cfg,
+		    const struct uring_file *file, const struct stat *st)
 {
 	uint64_t bytes = (uint64_t)st->st_size;
 	unsigned int phys = 4096;
@@ -420,7 +434,8 @@ static int geometry(struct nvmet_ns *ns, const struct config_namespace *cfg, con
 		    ioctl(file->fd, BLKPBSZGET, &phys))
 			return refuse(cfg, -errno, "its size cannot be read");
 		if (block && block < (uint32_t)logical)
-			return refuse(cfg, -EINVAL, "device.block_size is smaller than the device's own blocks");
+			return refuse(cfg, -EINVAL,
+				      "device.block_size is smaller than the device's own blocks");
 	}
 	if (!block)
 		block = logical ? (uint32_t)logical : bytes % 4096 ? 512 : 4096;

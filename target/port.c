@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Ports: listening sockets. Accepting runs on the main thread, so that a flood of connects does not disturb the cores.
- * Entry points: nvmet_port_open(), nvmet_port_accept(), nvmet_port_free().
+ * Ports: listening sockets. Accepting runs on the main thread, so that a flood of connects does not
+ * disturb the cores. Entry points: nvmet_port_open(), nvmet_port_accept(), nvmet_port_free().
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -43,7 +43,8 @@ static void port_ready(struct loop_io *io, unsigned int events)
 			return;
 		if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
 			continue; /* that one connection failed before we got it */
-		log_peer(LOG_LVL_WARN, "cannot accept connections for now: %s; raise LimitNOFILE portid=%u",
+		log_peer(LOG_LVL_WARN,
+			 "cannot accept connections for now: %s; raise LimitNOFILE portid=%u",
 			 strerror(errno), port->cfg->portid);
 		loop_io_set(&port->io, 0);
 		loop_timer_start(&port->pause, PORT_PAUSE_MS);
@@ -82,8 +83,8 @@ int nvmet_port_open(const struct config_port *cfg, struct nvmet_port **portp)
 	port->fd = sock_listen(cfg->addr.traddr, cfg->addr.trsvcid, PORT_BACKLOG);
 	if (port->fd < 0) {
 		ret = port->fd;
-		log_err("port %u cannot listen on %s:%u: %s; %s", cfg->portid, cfg->addr.traddr, cfg->addr.trsvcid,
-			strerror(-ret), listen_advice(ret));
+		log_err("port %u cannot listen on %s:%u: %s; %s", cfg->portid, cfg->addr.traddr,
+			cfg->addr.trsvcid, strerror(-ret), listen_advice(ret));
 		goto fail;
 	}
 	if (getsockname(port->fd, (struct sockaddr *)&port->addr, &len)) {

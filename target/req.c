@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The requests of a core: allocated in lots, shared by all its connections, so that an idle queue costs none.
- * Runs on the core's thread. Entry points: nvmet_req_get(), nvmet_req_put(), nvmet_req_by_index().
+ * The requests of a core: allocated in lots, shared by all its connections, so that an idle queue
+ * costs none. Runs on the core's thread. Entry points: nvmet_req_get(), nvmet_req_put(),
+ * nvmet_req_by_index().
  */
 #include "target/req.h"
 

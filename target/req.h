@@ -2,9 +2,11 @@
 /*
  * A request: one command from its capsule to its response, and the submission queue it came on.
  *
- *	transport:	nvmet_req_get() - fill sqe - nvmet_req_prepare() - move data in - nvmet_req_execute()
- *	anybody:	nvmet_req_complete(), exactly once, on the request's core, during execute or later
- *	transport:	sq->ops->respond() - data and response go out - nvmet_req_put()
+ *	transport	nvmet_req_get(), fill sqe, nvmet_req_prepare(), move data in,
+ *			nvmet_req_execute()
+ *	anybody		nvmet_req_complete(), exactly once, on the request's core, during execute
+ *			or later
+ *	transport	sq->ops->respond(): data and response go out; nvmet_req_put()
  *
  * Context: the core that owns the queue.
  */
@@ -34,10 +36,10 @@ enum nvmet_dir {
 
 enum nvmet_req_state {
 	NVMET_REQ_FREE,
-	NVMET_REQ_NEW,	     /* taken, being prepared, or waiting for a buffer */
-	NVMET_REQ_DATA,	     /* data from the host is on its way */
-	NVMET_REQ_EXEC,	     /* with the command code or a backend */
-	NVMET_REQ_RESPOND,   /* completed, the response is on its way out */
+	NVMET_REQ_NEW,	   /* taken, being prepared, or waiting for a buffer */
+	NVMET_REQ_DATA,	   /* data from the host is on its way */
+	NVMET_REQ_EXEC,	   /* with the command code or a backend */
+	NVMET_REQ_RESPOND, /* completed, the response is on its way out */
 };
 
 /*
@@ -63,55 +65,60 @@ enum {
 };
 
 struct nvmet_req {
-	struct nvme_sqe sqe;	/* copied from the wire once */
+	struct nvme_sqe sqe; /* copied from the wire once */
 	struct nvmet_sq *sq;
 	const struct nvmet_cmd *cmd;
-	struct nvmet_ns *ns;	/* set by prepare for commands on a namespace */
-	struct list link;	/* free list; the queue's list of requests while in use */
-	uint8_t *buf;		/* block of the core's pool or reserve, of buf_len bytes; NULL when there is no data */
-	uint32_t buf_len;	/* until there is one: wanted at least, as prepare may say; data_len when that is more */
-	uint32_t data_len;	/* bytes that move between host and buf */
-	uint32_t data_done;	/* received so far */
-	uint8_t state;		/* enum nvmet_req_state */
-	uint8_t dir;		/* enum nvmet_dir */
-	uint8_t op;		/* enum nvmet_op, for backends */
+	struct nvmet_ns *ns; /* set by prepare for commands on a namespace */
+	struct list link;    /* free list; the queue's list of requests while in use */
+	uint8_t *buf; /* block of the core's pool or reserve, of buf_len bytes; NULL when there is no data */
+	uint32_t buf_len; /* until there is one: wanted at least, as prepare may say; data_len when that is more */
+	uint32_t data_len;  /* bytes that move between host and buf */
+	uint32_t data_done; /* received so far */
+	uint8_t state;	    /* enum nvmet_req_state */
+	uint8_t dir;	    /* enum nvmet_dir */
+	uint8_t op;	    /* enum nvmet_op, for backends */
 	bool fua;
-	bool deallocate;	/* Write Zeroes with DEAC */
-	uint16_t index;		/* within the core's requests: the transfer tag */
-	uint16_t status;	/* as completed */
-	uint16_t error_loc;	/* byte offset of the bad field within the SQE, for the error log; 0xffff none */
-	uint32_t nlb;		/* blocks, or DSM ranges */
+	bool deallocate; /* Write Zeroes with DEAC */
+	uint16_t index;	 /* within the core's requests: the transfer tag */
+	uint16_t status; /* as completed */
+	uint16_t error_loc; /* byte offset of the bad field within the SQE, for the error log; 0xffff none */
+	uint32_t nlb; /* blocks, or DSM ranges */
 	uint64_t slba;
-	uint64_t result;	/* DW0 and DW1 of the response */
-	void (*done)(struct nvmet_req *req); /* takes the backend's completion instead of the response (Compare); NULL normally */
-	struct iovec iov;	/* buf, data_len: what the transport moves */
+	uint64_t result; /* DW0 and DW1 of the response */
+	void (*done)(
+		struct nvmet_req *
+			req); /* takes the backend's completion instead of the response (Compare); NULL normally */
+	struct iovec iov; /* buf, data_len: what the transport moves */
 	struct mem_wait wait;
 	_Alignas(16) uint8_t ns_priv[NVMET_NS_PRIV];
 	struct pdu_tx tx;
 };
 
 struct nvmet_sq_ops {
-	void (*respond)(struct nvmet_req *req); /* the queue is alive: send data and response, then put */
-	void (*close)(struct nvmet_sq *sq, const char *why); /* any thread; asynchronous; harmless when closing already */
+	void (*respond)(
+		struct nvmet_req *req); /* the queue is alive: send data and response, then put */
+	void (*close)(struct nvmet_sq *sq,
+		      const char *why); /* any thread; asynchronous; harmless when closing already */
 };
 
 /* One submission queue with its completion queue: one connection. Embedded in the transport's connection. */
 struct nvmet_sq {
 	const struct nvmet_sq_ops *ops;
 	struct nvmet_core *core;
-	struct nvmet_ctrl *ctrl;  /* NULL before Connect; a reference is held */
-	struct nvmet_port *port;  /* where the host came in */
-	struct list reqs;	  /* in use on this queue */
+	struct nvmet_ctrl *ctrl; /* NULL before Connect; a reference is held */
+	struct nvmet_port *port; /* where the host came in */
+	struct list reqs;	 /* in use on this queue */
 	uint16_t qid;
-	uint16_t size;		  /* entries; 1 before Connect */
+	uint16_t size; /* entries; 1 before Connect */
 	uint16_t sqhd;
-	uint16_t outstanding;	  /* requests not yet responded to */
-	bool sqflow_off;	  /* the host disabled SQ flow control: SQHD is not reported */
-	bool dead;		  /* no command is taken, no response sent */
-	_Atomic bool seen;	  /* a command arrived since keep alive looked */
-	uint32_t icd_bytes;	  /* in-capsule bytes this queue takes */
-	struct sockaddr_storage *local; /* address the host reached, for discovery; borrowed from the connection */
-	const char *peer;	  /* "192.0.2.1:50123", for logs; borrowed from the connection */
+	uint16_t outstanding; /* requests not yet responded to */
+	bool sqflow_off;      /* the host disabled SQ flow control: SQHD is not reported */
+	bool dead;	      /* no command is taken, no response sent */
+	_Atomic bool seen;    /* a command arrived since keep alive looked */
+	uint32_t icd_bytes;   /* in-capsule bytes this queue takes */
+	struct sockaddr_storage
+		*local; /* address the host reached, for discovery; borrowed from the connection */
+	const char *peer; /* "192.0.2.1:50123", for logs; borrowed from the connection */
 };
 
 /* target/req.c */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Systemd: notifications, and the machine id that made-up serial numbers and UUIDs derive from. Main thread.
+ * Systemd: notifications, and the machine id that made-up serial numbers and UUIDs derive from.
+ * Main thread.
  */
 #include "target/sd.h"
 
@@ -27,7 +28,8 @@ void nvmet_sd_stopping(void)
 	sd_notify(0, "STOPPING=1\nSTATUS=finishing commands");
 }
 
-/* Made once: written beside, synced, moved into place, so that a crash leaves all of it or nothing. */
+/* Made once: written beside, synced, moved into place, so that a crash leaves all of it or nothing.
+ */
 static int identity_create(int dir, uint8_t uuid[16])
 {
 	int fd = openat(dir, "identity.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the daemon asks of and tells the system's manager (systemd, where it runs), and the identity of the machine.
+ * What the daemon asks of and tells the system's manager (systemd, where it runs), and the identity
+ * of the machine.
  */
 #ifndef TARGET_SD_H
 #define TARGET_SD_H
 
 #include <stdint.h>
 
-/* sd_*_note() - readiness, status line and end for Type=notify units; nothing where nobody listens. Main thread. */
+/* sd_*_note() - readiness, status line and end for Type=notify units; nothing where nobody listens.
+ * Main thread. */
 void nvmet_sd_ready(const char *status);
 void nvmet_sd_stopping(void);
 
 /**
- * nvmet_machine_uuid() - a UUID that is this machine's and this program's, the same after every restart
+ * nvmet_machine_uuid() - a UUID that is this machine's and this program's, the same after every
+ * restart
  * @state_dir: existing folder; takes a file "identity" where the system has no machine id.
  *
  * Return: 0 or -errno with a line logged.

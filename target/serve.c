@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Build up, serve, take down. Main thread. Entry point: nvmet_serve().
- * Up: cores, discovery, subsystems with their namespaces and drives, listeners; only then is anybody accepted. Down: listeners, connections (what was taken is
- * finished first), namespaces, drives, cores.
+ * Up: cores, discovery, subsystems with their namespaces and drives, listeners; only then is
+ * anybody accepted. Down: listeners, connections (what was taken is finished first), namespaces,
+ * drives, cores.
  */
 #include "target/serve.h"
 
@@ -23,8 +24,9 @@
 
 enum {
 	DRAIN_POLL_MS = 10,
-	DRAIN_MS = 5000,   /* for commands taken to be answered */
-	CLOSE_MS = 90000,  /* for drives to give back what they have: longer than their own deadlines */
+	DRAIN_MS = 5000, /* for commands taken to be answered */
+	CLOSE_MS =
+		90000, /* for drives to give back what they have: longer than their own deadlines */
 };
 
 /* ---- the end: a small state machine on the main loop ---- */
@@ -64,7 +66,8 @@ static void drain_step(struct loop_timer *t)
 	}
 	drain_ms += DRAIN_POLL_MS;
 	if (drain_ms >= CLOSE_MS) {
-		log_err("commands do not come back from the drives; giving up connections=%u", nr_conns());
+		log_err("commands do not come back from the drives; giving up connections=%u",
+			nr_conns());
 		_exit(1);
 	}
 	loop_timer_start(t, DRAIN_POLL_MS);
@@ -79,7 +82,8 @@ static void stop_signal(struct loop_signal *s)
 		return;
 	}
 	draining = true;
-	log_notice("stopping signal=%s connections=%u", s->signo == SIGINT ? "SIGINT" : "SIGTERM", nr_conns());
+	log_notice("stopping signal=%s connections=%u", s->signo == SIGINT ? "SIGINT" : "SIGTERM",
+		   nr_conns());
 	nvmet_sd_stopping();
 	list_for_each(pos, &nvmet.ports)
 		nvmet_port_stop(list_entry(pos, struct nvmet_port, link));
@@ -126,7 +130,8 @@ static int make_ports(const struct config *cfg)
 		if (ret)
 			return ret;
 		for (uint32_t k = 0; k < cp->nr_subsystems; k++)
-			port->subsystems[port->nr_subsystems++] = subsys_by_nqn(cfg->subsystems[cp->subsystems[k]].nqn);
+			port->subsystems[port->nr_subsystems++] =
+				subsys_by_nqn(cfg->subsystems[cp->subsystems[k]].nqn);
 		list_add_tail(&nvmet.ports, &port->link);
 	}
 	return 0;
@@ -156,7 +161,8 @@ static void take_down(void)
 {
 	struct list *n;
 
-	/* An event on its way to a host that left keeps the controller; whatever was sent before has run after this. */
+	/* An event on its way to a host that left keeps the controller; whatever was sent before
+	 * has run after this. */
 	for (int i = 0; i < nvmet.nr_cores; i++)
 		loop_call(nvmet.cores[i]->loop, settle_core, NULL);
 	while ((n = list_pop(&nvmet.ports)))
@@ -188,7 +194,8 @@ static void say_hint(void)
 		if (!strcmp(host, "0.0.0.0") || !strcmp(host, "::"))
 			snprintf(host, sizeof(host), "%s", *host == ':' ? "::1" : "127.0.0.1");
 		for (uint32_t i = 0; i < port->nr_subsystems; i++)
-			printf("nvme connect -t tcp -a %s -s %u -n %s\n", host, trsvcid, port->subsystems[i]->nqn);
+			printf("nvme connect -t tcp -a %s -s %u -n %s\n", host, trsvcid,
+			       port->subsystems[i]->nqn);
 	}
 	fflush(stdout);
 }
@@ -201,7 +208,8 @@ static void say_ready(void)
 
 	list_for_each(pos, &nvmet.subsystems)
 		nr_ns += list_entry(pos, struct nvmet_subsys, link)->nr_ns;
-	snprintf(status, sizeof(status), "serving %u namespaces on %d cores", nr_ns, nvmet.nr_cores);
+	snprintf(status, sizeof(status), "serving %u namespaces on %d cores", nr_ns,
+		 nvmet.nr_cores);
 	log_notice("%s", status);
 	nvmet_sd_ready(status);
 }
@@ -231,8 +239,8 @@ static int make_dir(const char *path)
 		if (mkdir(part, 0750) && errno != EEXIST) {
 			int ret = -errno;
 
-			log_err("cannot create the state folder %s: %s; set nvmetcpd.state_dir to one that can be written", path,
-				strerror(-ret));
+			log_err("cannot create the state folder %s: %s; set nvmetcpd.state_dir to one that can be written",
+				path, strerror(-ret));
 			return ret;
 		}
 	}

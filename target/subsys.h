@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Subsystems, ports and controllers: who may connect to what, through where. Guarded by nvmet.lock unless said otherwise.
- * NVM Express Base Specification 2.x, "NVM Subsystem", "Controller", "Discovery".
+ * Subsystems, ports and controllers: who may connect to what, through where. Guarded by nvmet.lock
+ * unless said otherwise. NVM Express Base Specification 2.x, "NVM Subsystem", "Controller",
+ * "Discovery".
  */
 #ifndef TARGET_SUBSYS_H
 #define TARGET_SUBSYS_H
@@ -23,10 +24,10 @@ struct nvmet_subsys {
 	uint32_t ieee_oui;
 	uint16_t vid, ssvid;
 	uint16_t cntlid_min, cntlid_max, cntlid_next;
-	uint16_t qid_max;		/* I/O queues of one controller */
-	char **hosts;			/* allowed host NQNs; borrowed from the configuration */
+	uint16_t qid_max; /* I/O queues of one controller */
+	char **hosts;	  /* allowed host NQNs; borrowed from the configuration */
 	uint32_t nr_hosts;
-	struct nvmet_ns **ns;		/* ns[nsid], max_nsid + 1 pointers; fixed once published */
+	struct nvmet_ns **ns; /* ns[nsid], max_nsid + 1 pointers; fixed once published */
 	uint32_t max_nsid;
 	uint32_t nr_ns;
 	struct list ctrls;
@@ -36,17 +37,18 @@ struct nvmet_subsys {
 /* A port of the configuration: one listening address. */
 struct nvmet_port {
 	struct list link;
-	const struct config_port *cfg;	/* borrowed */
+	const struct config_port *cfg;	  /* borrowed */
 	struct nvmet_subsys **subsystems; /* exported here; the discovery subsystem always is */
 	uint32_t nr_subsystems;
-	struct sockaddr_storage addr;	/* as bound: with the port the kernel chose */
+	struct sockaddr_storage addr; /* as bound: with the port the kernel chose */
 	int fd;
 	struct loop_io io;
-	struct loop_timer pause;	/* accepting again after running out of descriptors */
+	struct loop_timer pause; /* accepting again after running out of descriptors */
 };
 
 /* ---- target/subsys.c ---- */
-int nvmet_subsys_create(const struct config_subsystem *cfg, struct nvmet_subsys **subsysp); /* with its namespaces */
+int nvmet_subsys_create(const struct config_subsystem *cfg,
+			struct nvmet_subsys **subsysp); /* with its namespaces */
 int nvmet_discovery_create(void);
 void nvmet_subsys_free(struct nvmet_subsys *subsys);
 /* nvmet_subsys_find() - the subsystem @nqn as exported on @port, or NULL; the lock is held */
@@ -59,9 +61,10 @@ static inline struct nvmet_ns *nvmet_subsys_ns(const struct nvmet_subsys *subsys
 }
 
 /* ---- target/port.c ---- */
-int nvmet_port_open(const struct config_port *cfg, struct nvmet_port **portp); /* listens; logs what went wrong */
+int nvmet_port_open(const struct config_port *cfg,
+		    struct nvmet_port **portp); /* listens; logs what went wrong */
 int nvmet_port_accept(struct nvmet_port *port); /* start accepting, on the main loop */
-void nvmet_port_stop(struct nvmet_port *port); /* listens no more; its connections live on */
+void nvmet_port_stop(struct nvmet_port *port);	/* listens no more; its connections live on */
 void nvmet_port_free(struct nvmet_port *port);
 
 /* ---- controllers: target/ctrl.c ---- */
@@ -74,39 +77,41 @@ struct nvmet_error_entry {
 };
 
 struct nvmet_ctrl {
-	struct list link;		/* subsys->ctrls */
+	struct list link; /* subsys->ctrls */
 	struct nvmet_subsys *subsys;
 	struct nvmet_port *port;
-	_Atomic uint32_t refs;		/* the admin queue, and each I/O queue */
+	_Atomic uint32_t refs; /* the admin queue, and each I/O queue */
 	uint16_t cntlid;
 	char hostnqn[MAX_NQN_BYTES];
 	uint8_t hostid[16];
-	_Atomic bool dead;		/* no queue is admitted any more */
+	_Atomic bool dead;			 /* no queue is admitted any more */
 	struct nvmet_sq *sqs[MAX_IO_QUEUES + 1]; /* guarded by the lock */
-	uint16_t nr_io_queues;		/* of them; guarded by the lock */
+	uint16_t nr_io_queues;			 /* of them; guarded by the lock */
 
-	/* registers: written under the lock, cc by the admin queue's core only; any queue's core reads csts and cc */
+	/* registers: written under the lock, cc by the admin queue's core only; any queue's core
+	 * reads csts and cc */
 	uint64_t cap;
 	uint32_t vs;
 	_Atomic uint32_t cc;
 	_Atomic uint32_t csts;
-	uint32_t max_xfer;		/* bytes: MDTS as reported */
+	uint32_t max_xfer; /* bytes: MDTS as reported */
 
 	/* the admin queue's core only */
 	struct nvmet_core *core;
-	uint32_t kato_ms;		/* 0: off */
+	uint32_t kato_ms; /* 0: off */
 	struct loop_timer ka_timer;
 	struct nvmet_req *aer[MAX_AER];
 	int nr_aer;
-	uint32_t aen_config;		/* feature 0Bh as set by the host */
-	uint32_t aen_pending;		/* bit per event kind, not yet told */
-	uint32_t aen_masked;		/* told, not cleared by reading the log */
-	uint32_t changed_ns[1024];	/* log 04h; 1024 entries, more: FFFFFFFFh first. Guarded by error_lock */
-	uint32_t nr_changed_ns;		/* guarded by error_lock */
-	uint16_t granted_queues;	/* feature 07h; 0: not asked. Guarded by the lock */
-	uint16_t temp_threshold[2];	/* feature 04h: over, under */
-	uint32_t features[32];		/* other features' DW11 as set, by FID */
-	pthread_mutex_t error_lock;	/* error log: written by every queue's core, rarely */
+	uint32_t aen_config;	    /* feature 0Bh as set by the host */
+	uint32_t aen_pending;	    /* bit per event kind, not yet told */
+	uint32_t aen_masked;	    /* told, not cleared by reading the log */
+	uint32_t changed_ns[1024];  /* log 04h; 1024 entries, more: FFFFFFFFh first. Guarded by
+				       error_lock */
+	uint32_t nr_changed_ns;	    /* guarded by error_lock */
+	uint16_t granted_queues;    /* feature 07h; 0: not asked. Guarded by the lock */
+	uint16_t temp_threshold[2]; /* feature 04h: over, under */
+	uint32_t features[32];	    /* other features' DW11 as set, by FID */
+	pthread_mutex_t error_lock; /* error log: written by every queue's core, rarely */
 	struct nvmet_error_entry errors[MAX_LOG_ERRORS];
 	uint64_t nr_errors;
 	/* async event requests to this controller from other threads */
@@ -116,24 +121,30 @@ struct nvmet_ctrl {
 };
 
 /*
- * nvmet_ctrl_create() - a controller for a host's admin queue Connect; the reference belongs to @sq. The lock is held.
- * Return: 0 or a Connect status.
+ * nvmet_ctrl_create() - a controller for a host's admin queue Connect; the reference belongs to
+ * @sq. The lock is held. Return: 0 or a Connect status.
  */
-uint16_t nvmet_ctrl_create(struct nvmet_subsys *subsys, struct nvmet_sq *sq, const char *hostnqn, const uint8_t hostid[16],
-			   uint32_t kato_ms, struct nvmet_ctrl **ctrlp);
-struct nvmet_ctrl *nvmet_ctrl_find(struct nvmet_subsys *subsys, uint16_t cntlid); /* the lock is held */
-/* nvmet_ctrl_add_queue() - @sq becomes I/O queue @qid, with a reference. The lock is held. Return: 0 or a Connect status. */
+uint16_t nvmet_ctrl_create(struct nvmet_subsys *subsys, struct nvmet_sq *sq, const char *hostnqn,
+			   const uint8_t hostid[16], uint32_t kato_ms, struct nvmet_ctrl **ctrlp);
+struct nvmet_ctrl *nvmet_ctrl_find(struct nvmet_subsys *subsys,
+				   uint16_t cntlid); /* the lock is held */
+/* nvmet_ctrl_add_queue() - @sq becomes I/O queue @qid, with a reference. The lock is held. Return:
+ * 0 or a Connect status. */
 uint16_t nvmet_ctrl_add_queue(struct nvmet_ctrl *ctrl, struct nvmet_sq *sq, uint16_t qid);
 void nvmet_ctrl_put(struct nvmet_ctrl *ctrl);
-/* nvmet_sq_detach() - the queue's connection is gone and no request is left. An admin queue takes its controller and all I/O queues along. */
+/* nvmet_sq_detach() - the queue's connection is gone and no request is left. An admin queue takes
+ * its controller and all I/O queues along. */
 void nvmet_sq_detach(struct nvmet_sq *sq);
-/* nvmet_sq_quiesce() - the connection is going: gives back what waits for the host (AERs). Called once before nvmet_sq_detach(). */
+/* nvmet_sq_quiesce() - the connection is going: gives back what waits for the host (AERs). Called
+ * once before nvmet_sq_detach(). */
 void nvmet_sq_quiesce(struct nvmet_sq *sq);
 /* nvmet_ctrl_kill() - fatal for the association: closes every queue. Any thread. */
 void nvmet_ctrl_kill(struct nvmet_ctrl *ctrl, const char *why);
-/* nvmet_ctrl_set_kato() - rounds up to the granularity and starts the timer anew; 0: off. The admin queue's core. */
+/* nvmet_ctrl_set_kato() - rounds up to the granularity and starts the timer anew; 0: off. The admin
+ * queue's core. */
 void nvmet_ctrl_set_kato(struct nvmet_ctrl *ctrl, uint32_t kato_ms);
-/* nvmet_ctrl_set_cc() - Property Set of CC; the admin queue's core, without the lock. Return: 0 or a status; then nothing changed. */
+/* nvmet_ctrl_set_cc() - Property Set of CC; the admin queue's core, without the lock. Return: 0 or
+ * a status; then nothing changed. */
 uint16_t nvmet_ctrl_set_cc(struct nvmet_ctrl *ctrl, uint32_t cc);
 void nvmet_ctrl_log_error(struct nvmet_req *req); /* any core */
 
@@ -143,9 +154,10 @@ enum nvmet_event {
 	NVMET_EV_SMART = 1 << 2,
 	NVMET_EV_ERROR = 1 << 3,
 };
-void nvmet_ctrl_event(struct nvmet_ctrl *ctrl, uint32_t events); /* any thread */
+void nvmet_ctrl_event(struct nvmet_ctrl *ctrl, uint32_t events);    /* any thread */
 void nvmet_ctrl_ns_changed(struct nvmet_ctrl *ctrl, uint32_t nsid); /* any thread */
-/* nvmet_discovery_changed() - what a discovery log tells has changed: new generation, events. The lock is held. */
+/* nvmet_discovery_changed() - what a discovery log tells has changed: new generation, events. The
+ * lock is held. */
 void nvmet_discovery_changed(void);
 /* nvmet_aer_cleared() - a log page was read with RAE 0: that event may be told again */
 void nvmet_aer_cleared(struct nvmet_ctrl *ctrl, uint32_t events);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The controller's end of NVMe/TCP: what each PDU of a host means, and what goes back. Runs on the core that owns the connection.
- * Entry points: nvmet_tcp_header() and nvmet_tcp_payload_done() from the receive path, nvmet_tcp_respond() from a completed request.
+ * The controller's end of NVMe/TCP: what each PDU of a host means, and what goes back. Runs on the
+ * core that owns the connection. Entry points: nvmet_tcp_header() and nvmet_tcp_payload_done() from
+ * the receive path, nvmet_tcp_respond() from a completed request.
  *
- * A command with in-capsule data: capsule -> buffer -> payload -> execute.  With data from the host otherwise: capsule -> buffer -> R2T -> H2CData,
- * matched by transfer tag -> execute.  With data to the host: capsule -> buffer -> execute -> C2HData and response in one piece.
+ * A command with in-capsule data: capsule -> buffer -> payload -> execute.  With data from the host
+ * otherwise: capsule -> buffer -> R2T -> H2CData, matched by transfer tag -> execute.  With data to
+ * the host: capsule -> buffer -> execute -> C2HData and response in one piece.
  *
- * Buffers and progress: a capsule whose data finds no buffer stops its connection, and behind it in the stream may be the H2CData for which the
- * holders of all buffers wait. So such data may go to the core's reserve, and nothing that has to hear from the host first is ever given a part
- * of it: what is in there is finished by the backends and the socket alone.
- * NVMe/TCP Transport Specification, sections 3.3 to 3.6.
+ * Buffers and progress: a capsule whose data finds no buffer stops its connection, and behind it in
+ * the stream may be the H2CData for which the holders of all buffers wait. So such data may go to
+ * the core's reserve, and nothing that has to hear from the host first is ever given a part of it:
+ * what is in there is finished by the backends and the socket alone. NVMe/TCP Transport
+ * Specification, sections 3.3 to 3.6.
  */
 #include <stdlib.h>
 
@@ -30,8 +33,10 @@ void nvmet_tcp_drop_requests(struct nvmet_conn *conn)
 	list_for_each_safe(pos, tmp, &conn->sq.reqs) {
 		struct nvmet_req *req = list_entry(pos, struct nvmet_req, link);
 
-		/* The backends' own come back by nvmet_req_complete(); an R2T still unsent goes by its ->sent. */
-		if ((req->state == NVMET_REQ_NEW || req->state == NVMET_REQ_DATA) && list_empty(&req->tx.link))
+		/* The backends' own come back by nvmet_req_complete(); an R2T still unsent goes by
+		 * its ->sent. */
+		if ((req->state == NVMET_REQ_NEW || req->state == NVMET_REQ_DATA) &&
+		    list_empty(&req->tx.link))
 			nvmet_req_put(req);
 	}
 }
@@ -40,8 +45,10 @@ void nvmet_tcp_fatal(struct nvmet_conn *conn, uint16_t fes, uint32_t fei, const 
 {
 	if (conn->state == CONN_TERM || conn->state == CONN_CLOSED)
 		return;
-	log_peer(LOG_LVL_NOTICE, "protocol error, closing connection peer=%s qid=%u type=0x%02x fes=%u fei=%u reason=\"%s\"",
-		 conn->peer_text, conn->sq.qid, conn->rx.pdu.hdr.type, fes, fei, why);
+	log_peer(
+		LOG_LVL_NOTICE,
+		"protocol error, closing connection peer=%s qid=%u type=0x%02x fes=%u fei=%u reason=\"%s\"",
+		conn->peer_text, conn->sq.qid, conn->rx.pdu.hdr.type, fes, fei, why);
 	if (!fes || !list_empty(&conn->ctl_tx.link)) {
 		nvmet_conn_close(conn);
 		return;
@@ -51,6 +58,10 @@ void nvmet_tcp_fatal(struct nvmet_conn *conn, uint16_t fes, uint32_t fei, const 
 	conn->paused = false;
 	conn->deadline_ns = clock_now_ns() + CONN_TERM_TIMEOUT_S * 1000000000ull;
 	list_del(&conn->starved);
+	/* Of the others it is reserved. */
+	if (fes != NVME_TCP_FES_INVALID_PDU_HDR && fes != NVME_TCP_FES_HDR_DIGEST_ERR &&
+	    fes != NVME_TCP_FES_UNSUPPORTED_PARAM)
+		fei = 0;
 	pdu_tx_term(&conn->ctl_tx, NVME_TCP_C2H_TERM, fes, fei, &conn->rx.pdu, conn->rx.hdr_got);
 	conn->ctl_tx.sent = NULL;
 	pdu_txq_push(&conn->txq, &conn->ctl_tx);
@@ -83,11 +94,12 @@ void nvmet_tcp_respond(struct nvmet_req *req)
 	if (req->dir == NVMET_TO_HOST && !req->status) {
 		req->iov.iov_base = req->buf;
 		req->iov.iov_len = req->data_len;
-		/* SUCCESS stands for the response only where nobody waits for an SQHD or a result in it. */
+		/* SUCCESS stands for the response only where nobody waits for an SQHD or a result
+		 * in it. */
 		bool success = req->sq->sqflow_off && !req->result;
 
-		pdu_tx_c2h_data(&req->tx, &conn->txq, req->sqe.cid, &req->iov, 1, req->data_len, success ? NULL : &cqe,
-				success);
+		pdu_tx_c2h_data(&req->tx, &conn->txq, req->sqe.cid, &req->iov, 1, req->data_len,
+				success ? NULL : &cqe, success);
 	} else {
 		nvmet_req_put_buf(req);
 		pdu_tx_rsp(&req->tx, &conn->txq, &cqe);
@@ -136,7 +148,8 @@ static void buffer_came(struct mem_wait *w, void *buf)
 		send_r2t(conn, req);
 }
 
-/* True when the buffer is there now; else buffer_came() goes on. @reserve: it may be of the reserve. */
+/* True when the buffer is there now; else buffer_came() goes on. @reserve: it may be of the
+ * reserve. */
 static bool take_buffer(struct nvmet_req *req, bool reserve)
 {
 	struct nvmet_core *core = req->sq->core;
@@ -153,13 +166,15 @@ static bool take_buffer(struct nvmet_req *req, bool reserve)
 	return false;
 }
 
-/* Admin commands answer also while I/O has taken all buffers, or hosts would think the controller dead. */
+/* Admin commands answer also while I/O has taken all buffers, or hosts would think the controller
+ * dead. */
 static bool may_use_reserve(const struct nvmet_req *req)
 {
 	return !req->sq->qid && req->dir == NVMET_TO_HOST && req->data_len <= NVMET_RESERVE_MAX;
 }
 
-static enum nvmet_tcp_verdict accept_payload(struct nvmet_conn *conn, struct nvmet_req *req, enum pdu_rx_event *ev)
+static enum nvmet_tcp_verdict accept_payload(struct nvmet_conn *conn, struct nvmet_req *req,
+					     enum pdu_rx_event *ev)
 {
 	conn->rx_req = req;
 	conn->rx_iov.iov_base = req->buf + req->data_done;
@@ -168,9 +183,10 @@ static enum nvmet_tcp_verdict accept_payload(struct nvmet_conn *conn, struct nvm
 	return TCP_ACCEPTED;
 }
 
-/* A command that came with data but will not use it: the stream must stay in step, the response waits for nothing. */
-static enum nvmet_tcp_verdict refuse(struct nvmet_conn *conn, struct nvmet_req *req, uint16_t status,
-				     enum pdu_rx_event *ev)
+/* A command that came with data but will not use it: the stream must stay in step, the response
+ * waits for nothing. */
+static enum nvmet_tcp_verdict refuse(struct nvmet_conn *conn, struct nvmet_req *req,
+				     uint16_t status, enum pdu_rx_event *ev)
 {
 	nvmet_req_complete(req, status);
 	conn->rx_req = NULL;
@@ -185,7 +201,8 @@ static enum nvmet_tcp_verdict take_cmd(struct nvmet_conn *conn, enum pdu_rx_even
 	uint16_t status;
 
 	if (conn->sq.outstanding >= conn->sq.size) {
-		nvmet_tcp_fatal(conn, NVME_TCP_FES_PDU_SEQ_ERR, 0, "more commands than the queue has entries");
+		nvmet_tcp_fatal(conn, NVME_TCP_FES_PDU_SEQ_ERR, 0,
+				"more commands than the queue has entries");
 		return TCP_CLOSED;
 	}
 	req = nvmet_req_get(&conn->sq);
@@ -216,7 +233,8 @@ static enum nvmet_tcp_verdict take_cmd(struct nvmet_conn *conn, enum pdu_rx_even
 
 /* ---- H2CData ---- */
 
-static enum nvmet_tcp_verdict bad_data(struct nvmet_conn *conn, uint16_t fes, size_t off, const char *why)
+static enum nvmet_tcp_verdict bad_data(struct nvmet_conn *conn, uint16_t fes, size_t off,
+				       const char *why)
 {
 	nvmet_tcp_fatal(conn, fes, (uint32_t)off, why);
 	return TCP_CLOSED;
@@ -230,20 +248,22 @@ static enum nvmet_tcp_verdict take_data(struct nvmet_conn *conn, enum pdu_rx_eve
 	bool last = pdu->hdr.flags & NVME_TCP_F_DATA_LAST;
 
 	if (!req || req->state != NVMET_REQ_DATA)
-		return bad_data(conn, NVME_TCP_FES_INVALID_PDU_HDR, offsetof(struct nvme_tcp_data, ttag),
-				"unknown transfer tag");
+		return bad_data(conn, NVME_TCP_FES_INVALID_PDU_HDR,
+				offsetof(struct nvme_tcp_data, ttag), "unknown transfer tag");
 	if (req->sqe.cid != (uint16_t)pdu->cccid.v)
-		return bad_data(conn, NVME_TCP_FES_INVALID_PDU_HDR, offsetof(struct nvme_tcp_data, cccid),
+		return bad_data(conn, NVME_TCP_FES_INVALID_PDU_HDR,
+				offsetof(struct nvme_tcp_data, cccid),
 				"command id is not the transfer tag's");
 	if (datao != req->data_done)
-		return bad_data(conn, NVME_TCP_FES_DATA_OUT_OF_RANGE, offsetof(struct nvme_tcp_data, datao),
-				"data out of order");
-	if (!datal || datal % 4 || datal != conn->rx.data_len || datal > req->data_len - req->data_done)
-		return bad_data(conn, NVME_TCP_FES_DATA_OUT_OF_RANGE, offsetof(struct nvme_tcp_data, datal),
-				"data length");
+		return bad_data(conn, NVME_TCP_FES_DATA_OUT_OF_RANGE,
+				offsetof(struct nvme_tcp_data, datao), "data out of order");
+	if (!datal || datal % 4 || datal != conn->rx.data_len ||
+	    datal > req->data_len - req->data_done)
+		return bad_data(conn, NVME_TCP_FES_DATA_OUT_OF_RANGE,
+				offsetof(struct nvme_tcp_data, datal), "data length");
 	if (last != (datal == req->data_len - req->data_done))
-		return bad_data(conn, NVME_TCP_FES_INVALID_PDU_HDR, offsetof(struct nvme_tcp_hdr, flags),
-				"LAST_PDU flag");
+		return bad_data(conn, NVME_TCP_FES_INVALID_PDU_HDR,
+				offsetof(struct nvme_tcp_hdr, flags), "LAST_PDU flag");
 	return accept_payload(conn, req, ev);
 }
 
@@ -276,17 +296,19 @@ static enum nvmet_tcp_verdict take_icreq(struct nvmet_conn *conn, enum pdu_rx_ev
 	uint8_t hpda = ic->hpda;
 
 	if (le16_get(ic->pfv) != NVME_TCP_PFV_1_0) {
-		nvmet_tcp_fatal(conn, NVME_TCP_FES_UNSUPPORTED_PARAM, offsetof(struct nvme_tcp_icreq, pfv),
+		nvmet_tcp_fatal(conn, NVME_TCP_FES_UNSUPPORTED_PARAM,
+				offsetof(struct nvme_tcp_icreq, pfv),
 				"unsupported PDU format version");
 		return TCP_CLOSED;
 	}
 	if (hpda > NVME_TCP_HPDA_MAX) {
-		nvmet_tcp_fatal(conn, NVME_TCP_FES_INVALID_PDU_HDR, offsetof(struct nvme_tcp_icreq, hpda), "HPDA");
+		nvmet_tcp_fatal(conn, NVME_TCP_FES_INVALID_PDU_HDR,
+				offsetof(struct nvme_tcp_icreq, hpda), "HPDA");
 		return TCP_CLOSED;
 	}
 	if (ic->dgst & ~(NVME_TCP_HDGST_ENABLE | NVME_TCP_DDGST_ENABLE)) {
-		nvmet_tcp_fatal(conn, NVME_TCP_FES_INVALID_PDU_HDR, offsetof(struct nvme_tcp_icreq, dgst),
-				"reserved digest bits");
+		nvmet_tcp_fatal(conn, NVME_TCP_FES_INVALID_PDU_HDR,
+				offsetof(struct nvme_tcp_icreq, dgst), "reserved digest bits");
 		return TCP_CLOSED;
 	}
 	conn->hdgst = ic->dgst & NVME_TCP_HDGST_ENABLE;
@@ -308,7 +330,8 @@ static enum nvmet_tcp_verdict take_term(struct nvmet_conn *conn)
 {
 	const struct nvme_tcp_term *term = &conn->rx.pdu.term;
 
-	log_peer(LOG_LVL_NOTICE, "host ended the connection with a protocol error peer=%s qid=%u fes=%u fei=%u",
+	log_peer(LOG_LVL_NOTICE,
+		 "host ended the connection with a protocol error peer=%s qid=%u fes=%u fei=%u",
 		 conn->peer_text, conn->sq.qid, le16_get(term->fes),
 		 le16_get(term->feil) | (uint32_t)le16_get(term->feih) << 16);
 	nvmet_conn_close(conn);
@@ -319,7 +342,8 @@ enum nvmet_tcp_verdict nvmet_tcp_header(struct nvmet_conn *conn, enum pdu_rx_eve
 {
 	uint8_t type = conn->rx.pdu.hdr.type;
 
-	/* A command that waited for its buffer: the header is known, only the payload's place was missing. */
+	/* A command that waited for its buffer: the header is known, only the payload's place was
+	 * missing. */
 	if (conn->rx_req && type == NVME_TCP_CMD)
 		return accept_payload(conn, conn->rx_req, ev);
 	if (type == NVME_TCP_H2C_TERM)

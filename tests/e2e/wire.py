@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """NVMe/TCP from the outside, for tests: PDUs as bytes, a raw host, and the daemon to talk to.
 
-Written from the specification and apart from the C code, so that a mistake there is not repeated here.
+Written from the specification and apart from the C code, so that a mistake there is not
+repeated here.
 """
 
 import json
@@ -43,19 +44,38 @@ def crc32c(data):
     return struct.pack("<I", crc ^ 0xFFFFFFFF)
 
 
-def sqe(opcode, cid=0, nsid=0, cdw10=0, cdw11=0, cdw12=0, cdw13=0, cdw14=0, cdw15=0, sgl=None, flags=0x40, cdw2=0):
+def sqe(
+    opcode,
+    cid=0,
+    nsid=0,
+    cdw10=0,
+    cdw11=0,
+    cdw12=0,
+    cdw13=0,
+    cdw14=0,
+    cdw15=0,
+    sgl=None,
+    flags=0x40,
+    cdw2=0,
+):
     """A submission queue entry; sgl is (length, type) or 16 bytes."""
     if sgl is None:
         sgl = (0, SGL_TRANSPORT)
     if not isinstance(sgl, bytes):
         sgl = struct.pack("<QI3xB", 0, *sgl)
-    return struct.pack("<BBHIII8x", opcode, flags, cid, nsid, cdw2, 0) + sgl + struct.pack(
-        "<6I", cdw10, cdw11, cdw12, cdw13, cdw14, cdw15)
+    return (
+        struct.pack("<BBHIII8x", opcode, flags, cid, nsid, cdw2, 0)
+        + sgl
+        + struct.pack("<6I", cdw10, cdw11, cdw12, cdw13, cdw14, cdw15)
+    )
 
 
 def connect_sqe(cid, qid, sqsize, kato=0, cattr=0, recfmt=0, sgl=(1024, SGL_ICD)):
-    return struct.pack("<BBHB19x", 0x7F, 0x40, cid, 1) + struct.pack("<QI3xB", 0, *sgl) + struct.pack(
-        "<HHHBxI12x", recfmt, qid, sqsize, cattr, kato)
+    return (
+        struct.pack("<BBHB19x", 0x7F, 0x40, cid, 1)
+        + struct.pack("<QI3xB", 0, *sgl)
+        + struct.pack("<HHHBxI12x", recfmt, qid, sqsize, cattr, kato)
+    )
 
 
 def connect_data(subnqn=NQN, hostnqn=HOSTNQN, hostid=HOSTID, cntlid=0xFFFF):
@@ -150,7 +170,7 @@ class Queue:
         data = b""
         if pdo:
             end = plen - hlen - (4 if flags & F_DDGST else 0)
-            data = rest[pdo - hlen:end]
+            data = rest[pdo - hlen : end]
             if flags & F_DDGST:
                 assert rest[end:] == crc32c(data), "data digest"
         if self.hdgst and ptype != ICRESP:
@@ -201,22 +221,28 @@ class Queue:
                     return None, data
             elif ptype == R2T:
                 cid, ttag, off, length = struct.unpack("<HHII", body[:12])
-                self.send_data(cid, ttag, off, h2c[off:off + length])
+                self.send_data(cid, ttag, off, h2c[off : off + length])
             else:
                 raise AssertionError(f"unexpected PDU type {ptype}")
 
     def send_data(self, cid, ttag, off, data, chunk=None):
         chunk = chunk or self.maxh2c
         for at in range(0, len(data), chunk):
-            part = data[at:at + chunk]
+            part = data[at : at + chunk]
             last = F_LAST if at + len(part) == len(data) else 0
-            self.raw(self.pdu(H2C_DATA, struct.pack("<HHII4x", cid, ttag, off + at, len(part)), part, last))
+            self.raw(
+                self.pdu(
+                    H2C_DATA, struct.pack("<HHII4x", cid, ttag, off + at, len(part)), part, last
+                )
+            )
 
     # ---- fabrics ----
 
     def connect(self, qid=0, sqsize=31, cntlid=0xFFFF, **kw):
         args = {k: kw.pop(k) for k in ("kato", "cattr", "recfmt") if k in kw}
-        cqe, _ = self.command(connect_sqe(self.next_cid(), qid, sqsize, **args), connect_data(cntlid=cntlid, **kw))
+        cqe, _ = self.command(
+            connect_sqe(self.next_cid(), qid, sqsize, **args), connect_data(cntlid=cntlid, **kw)
+        )
         if cqe.status == 0:
             self.cntlid = cqe.result & 0xFFFF
         return cqe
@@ -248,18 +274,41 @@ class Queue:
 
     def get_log(self, lid, length, nsid=0xFFFFFFFF, offset=0):
         numd = length // 4 - 1
-        return self.admin_in(0x02, length, nsid=nsid, cdw10=lid | (numd & 0xFFFF) << 16, cdw11=numd >> 16,
-                             cdw12=offset & 0xFFFFFFFF, cdw13=offset >> 32)
+        return self.admin_in(
+            0x02,
+            length,
+            nsid=nsid,
+            cdw10=lid | (numd & 0xFFFF) << 16,
+            cdw11=numd >> 16,
+            cdw12=offset & 0xFFFFFFFF,
+            cdw13=offset >> 32,
+        )
 
     def io_read(self, nsid, slba, nlb, block=4096):
-        cqe, data = self.command(sqe(2, self.next_cid(), nsid, slba & 0xFFFFFFFF, slba >> 32, nlb - 1,
-                                     sgl=(nlb * block, SGL_TRANSPORT)))
+        cqe, data = self.command(
+            sqe(
+                2,
+                self.next_cid(),
+                nsid,
+                slba & 0xFFFFFFFF,
+                slba >> 32,
+                nlb - 1,
+                sgl=(nlb * block, SGL_TRANSPORT),
+            )
+        )
         return (cqe.status if cqe else 0), data
 
     def io_write(self, nsid, slba, data, block=4096, icd=False, opcode=1, fua=False):
         nlb = len(data) // block
-        entry = sqe(opcode, self.next_cid(), nsid, slba & 0xFFFFFFFF, slba >> 32, (nlb - 1) | (fua << 30),
-                    sgl=(len(data), SGL_ICD if icd else SGL_TRANSPORT))
+        entry = sqe(
+            opcode,
+            self.next_cid(),
+            nsid,
+            slba & 0xFFFFFFFF,
+            slba >> 32,
+            (nlb - 1) | (fua << 30),
+            sgl=(len(data), SGL_ICD if icd else SGL_TRANSPORT),
+        )
         if icd:
             return self.command(entry, data)[0].status
         self.raw(self.pdu(CMD, entry))
@@ -283,15 +332,39 @@ def io_queue(admin, port, qid=1, sqsize=127, cattr=0, nqn=NQN, **kw):
 class Daemon:
     """nvmetcpd on a port of the kernel's choice, in a state folder of its own."""
 
-    def __init__(self, namespaces, nqn=NQN, attr=None, extra_subsystems=(), daemon=None, port_extra=None, trsvcid=0):
+    def __init__(
+        self,
+        namespaces,
+        nqn=NQN,
+        attr=None,
+        extra_subsystems=(),
+        daemon=None,
+        port_extra=None,
+        trsvcid=0,
+    ):
         self.dir = tempfile.TemporaryDirectory(prefix="nvmetcp-test-")
         subsystem = {"nqn": nqn, "attr": attr or {"allow_any_host": "1"}, "namespaces": namespaces}
-        port = {"portid": 1, "addr": {"trtype": "tcp", "adrfam": "ipv4", "traddr": "127.0.0.1",
-                                      "trsvcid": str(trsvcid)},
-                "subsystems": [nqn] + [s["nqn"] for s in extra_subsystems]}
+        port = {
+            "portid": 1,
+            "addr": {
+                "trtype": "tcp",
+                "adrfam": "ipv4",
+                "traddr": "127.0.0.1",
+                "trsvcid": str(trsvcid),
+            },
+            "subsystems": [nqn] + [s["nqn"] for s in extra_subsystems],
+        }
         port.update(port_extra or {})
-        self.config = {"nvmetcpd": {"state_dir": self.dir.name, "memory": "16M", "hugepages": "off", **(daemon or {})},
-                       "subsystems": [subsystem, *extra_subsystems], "ports": [port]}
+        self.config = {
+            "nvmetcpd": {
+                "state_dir": self.dir.name,
+                "memory": "16M",
+                "hugepages": "off",
+                **(daemon or {}),
+            },
+            "subsystems": [subsystem, *extra_subsystems],
+            "ports": [port],
+        }
         self.proc = None
 
     def path(self, name):
@@ -302,8 +375,12 @@ class Daemon:
         with open(file, "w") as f:
             json.dump(self.config, f)
         self.log = open(self.path("log"), "ab")
-        self.proc = subprocess.Popen([BUILD / "nvmetcpd", "--config", file], stdout=subprocess.PIPE, stderr=self.log,
-                                     text=True)
+        self.proc = subprocess.Popen(
+            [BUILD / "nvmetcpd", "--config", file],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+        )
         line = self.proc.stdout.readline()
         if not line.startswith("nvme connect"):
             self.proc.wait(30)
@@ -352,7 +429,9 @@ def run_tap(tests):
             print("# " + traceback.format_exc().replace("\n", "\n# "))
             print(f"not ok {number} - {test.__name__}", flush=True)
         else:
-            print(f"ok {number} - {test.__name__}" + (f" # SKIP {skip}" if skip else ""), flush=True)
+            print(
+                f"ok {number} - {test.__name__}" + (f" # SKIP {skip}" if skip else ""), flush=True
+            )
     return 1 if failed else 0
 
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The controller made of memory: registers, rings, interrupts. Runs in whoever steps it, under its lock.
- * Entry points: fake_pcie_create(), fake_pcie_step(), fake_pcie_run().
- * NVM Express Base Specification 2.x, "Controller Properties", "Memory-based Transport Queue Model".
+ * The controller made of memory: registers, rings, interrupts. Runs in whoever steps it, under its
+ * lock. Entry points: fake_pcie_create(), fake_pcie_step(), fake_pcie_run(). NVM Express Base
+ * Specification 2.x, "Controller Properties", "Memory-based Transport Queue Model".
  */
 #include "tests/fake/fake_pcie.h"
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PCIe NVMe controller made of memory, behind nvmh_vfio_*() (tests/fake/fake_vfio.c takes the place of host/vfio.c at link
- * time): the driver's own pcie.c and pcie_queue.c run against it. It obeys the specification unless told otherwise.
+ * A PCIe NVMe controller made of memory, behind nvmh_vfio_*() (tests/fake/fake_vfio.c takes the
+ * place of host/vfio.c at link time): the driver's own pcie.c and pcie_queue.c run against it. It
+ * obeys the specification unless told otherwise.
  *
- * It does something when fake_pcie_step() is called, by the test or by a thread of its own (fake_pcie_run()).
- * What the driver gives it are addresses of its own (IOVAs); memory outside of what was mapped is a fault, counted.
+ * It does something when fake_pcie_step() is called, by the test or by a thread of its own
+ * (fake_pcie_run()). What the driver gives it are addresses of its own (IOVAs); memory outside of
+ * what was mapped is a fault, counted.
  */
 #ifndef TESTS_FAKE_PCIE_H
 #define TESTS_FAKE_PCIE_H
@@ -115,7 +117,8 @@ struct fake_pcie {
 	uint32_t event; /* dword 0 of an event to report, 0: none */
 };
 
-/* fake_pcie_create() - a drive with 64 I/O queues, VS 1.4, MDTS 7, no namespaces. Attached to "0000:01:00.0". */
+/* fake_pcie_create() - a drive with 64 I/O queues, VS 1.4, MDTS 7, no namespaces. Attached to
+ * "0000:01:00.0". */
 struct fake_pcie *fake_pcie_create(void);
 void fake_pcie_free(struct fake_pcie *f);
 struct fake_pcie_ns *fake_pcie_add_ns(struct fake_pcie *f, uint32_t nsid, uint8_t lbads,
@@ -125,7 +128,8 @@ void fake_pcie_step(struct fake_pcie *f);
 void fake_pcie_run(struct fake_pcie *f); /* steps in a thread until fake_pcie_stop() */
 void fake_pcie_stop(struct fake_pcie *f);
 
-/* fake_pcie_release() - answers up to @nr held I/O commands, the newest first if @reverse. Return: how many. */
+/* fake_pcie_release() - answers up to @nr held I/O commands, the newest first if @reverse. Return:
+ * how many. */
 uint32_t fake_pcie_release(struct fake_pcie *f, uint32_t nr, bool reverse);
 /* fake_pcie_post() - puts a completion into queue @qid, whatever it says */
 void fake_pcie_post(struct fake_pcie *f, uint16_t qid, struct nvme_cqe *cqe);

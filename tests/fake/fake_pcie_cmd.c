@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The commands of the controller made of memory, and its own reading of PRPs, which knows nothing of the driver's.
- * Entry point: fake_pcie_command().
- * NVM Express Base Specification 2.x, "Admin Command Set", "Physical Region Page Entry and List"; NVM Command Set.
+ * The commands of the controller made of memory, and its own reading of PRPs, which knows nothing
+ * of the driver's. Entry point: fake_pcie_command(). NVM Express Base Specification 2.x, "Admin
+ * Command Set", "Physical Region Page Entry and List"; NVM Command Set.
  */
 #include <stdlib.h>
 
@@ -54,7 +54,8 @@ static bool move_data(struct fake_pcie *f, const struct nvme_sqe *sqe, void *dat
 		if (!entry)
 			return false;
 		at = le64_get(*entry);
-		/* the last entry of a page of the list leads to the next page, unless it is the last of all */
+		/* the last entry of a page of the list leads to the next page, unless it is the
+		 * last of all */
 		if (list % page == page - 8 && len > page) {
 			list = at;
 			if (list % 8)

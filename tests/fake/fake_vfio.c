@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * host/vfio.h over the controller made of memory, in place of host/vfio.c. Device addresses are unlike ours, so that one that was
- * not translated is noticed.
- * Entry points: fake_vfio_attach(), nvmh_vfio_*().
+ * host/vfio.h over the controller made of memory, in place of host/vfio.c. Device addresses are
+ * unlike ours, so that one that was not translated is noticed. Entry points: fake_vfio_attach(),
+ * nvmh_vfio_*().
  */
 #include <errno.h>
 #include <stdio.h>

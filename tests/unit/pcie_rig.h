@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of the PCIe controller share: a fake drive, a controller over it, and turns of both. One thread unless
- * rig_start() lets the drive run in its own, which the waiting calls need.
+ * What the tests of the PCIe controller share: a fake drive, a controller over it, and turns of
+ * both. One thread unless rig_start() lets the drive run in its own, which the waiting calls need.
  */
 #ifndef TESTS_UNIT_PCIE_RIG_H
 #define TESTS_UNIT_PCIE_RIG_H
@@ -122,7 +122,8 @@ static inline bool rig_until_state(enum nvmh_state state)
 	return nvmh_ctrl_state(rig.ctrl) == state;
 }
 
-/* What takes time is over at once: the step's deadline, the pause before another try, the wait for the drive to stop. */
+/* What takes time is over at once: the step's deadline, the pause before another try, the wait for
+ * the drive to stop. */
 static inline void rig_hurry(void)
 {
 	rig.ctrl->step_deadline_ns = 1;

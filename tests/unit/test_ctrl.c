@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The life of a PCIe controller over a drive made of memory that obeys the specification: bring-up, namespaces, I/O, reset, events,
- * shutdown; and drives that are unusual, but within their rights.
+ * The life of a PCIe controller over a drive made of memory that obeys the specification: bring-up,
+ * namespaces, I/O, reset, events, shutdown; and drives that are unusual, but within their rights.
  */
 #include "tests/unit/pcie_rig.h"
 
@@ -439,7 +439,8 @@ static void test_shutdown_ends_dead_and_quiet(void **state)
 	assert_int_equal(nvmh_ctrl_wait(rig.ctrl, 0), -ESHUTDOWN);
 }
 
-/* Closed after every number of turns of the bring-up: nothing is left behind, whatever was half done. */
+/* Closed after every number of turns of the bring-up: nothing is left behind, whatever was half
+ * done. */
 static void test_close_during_bring_up_at_any_point(void **state)
 {
 	unsigned int turns;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Drives that are hostile: completions that stand for nothing, registers and Identify data that make no sense. What cannot be meant is
- * ignored and counted, or left out; what the driver cannot do without refuses the drive with the reason.
+ * Drives that are hostile: completions that stand for nothing, registers and Identify data that
+ * make no sense. What cannot be meant is ignored and counted, or left out; what the driver cannot
+ * do without refuses the drive with the reason.
  */
 #include "tests/unit/pcie_rig.h"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Drives that are sick: controllers that do not get ready, do not answer, do not stop, report fatal errors, are gone or are another one
- * after a reset. The answer is to reset a few times, and then to give up with a clear error; never a hang, and never a buffer given
- * back that the drive might still write to.
+ * Drives that are sick: controllers that do not get ready, do not answer, do not stop, report fatal
+ * errors, are gone or are another one after a reset. The answer is to reset a few times, and then
+ * to give up with a clear error; never a hang, and never a buffer given back that the drive might
+ * still write to.
  */
 #include "tests/unit/pcie_rig.h"
 

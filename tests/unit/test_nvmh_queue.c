@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Tags, generations, exactly-once completion, deadlines and the owner's part of a reset, over a transport that does nothing by
- * itself. The controller around the queue is a bare struct: nothing here brings it up.
+ * Tags, generations, exactly-once completion, deadlines and the owner's part of a reset, over a
+ * transport that does nothing by itself. The controller around the queue is a bare struct: nothing
+ * here brings it up.
  */
 #include <errno.h>
 #include <poll.h>

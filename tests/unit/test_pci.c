@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * PCI functions in a tree of files that looks like sysfs, /proc and /dev, with a writer that does to it what the kernel does: scan,
- * bind to vfio-pci, give back, and every refusal with its words.
+ * PCI functions in a tree of files that looks like sysfs, /proc and /dev, with a writer that does
+ * to it what the kernel does: scan, bind to vfio-pci, give back, and every refusal with its words.
  */
 #include <errno.h>
 #include <fcntl.h>

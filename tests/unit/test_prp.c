@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The table of memory a device reaches, and PRPs: a table of shapes that must and must not be described, and random ones read
- * back by a reader that knows nothing of how they were written.
+ * The table of memory a device reaches, and PRPs: a table of shapes that must and must not be
+ * described, and random ones read back by a reader that knows nothing of how they were written.
  */
 #include <errno.h>
 #include <setjmp.h>

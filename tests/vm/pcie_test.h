@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What pcie_test.c stands on: TAP, the drive and its memory, patterns, and the kernel's view of the drive.
+ * What pcie_test.c stands on: TAP, the drive and its memory, patterns, and the kernel's view of the
+ * drive.
  */
 #ifndef TESTS_VM_PCIE_TEST_H
 #define TESTS_VM_PCIE_TEST_H
@@ -137,8 +138,8 @@ static inline bool read_text(const char *path, char *text, size_t size)
 }
 
 /*
- * The kernel's block device of namespace @nsid of our drive: "/dev/nvme0n1". With multipath that is what unites the hidden
- * paths: "nvme0n1" for "nvme0c0n1".
+ * The kernel's block device of namespace @nsid of our drive: "/dev/nvme0n1". With multipath that is
+ * what unites the hidden paths: "nvme0n1" for "nvme0c0n1".
  */
 static inline bool kernel_disk(uint32_t nsid, char *path, size_t size)
 {

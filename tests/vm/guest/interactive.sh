@@ -25,7 +25,7 @@ if target_prepare && target_take_drive >/dev/null && target_start; then
 	  dev=\$(nsdev $NQN 1)
 	  fio --name=try --filename=\$dev --rw=randrw --bs=4k --iodepth=16 --ioengine=libaio \\
 	      --direct=1 --runtime=10 --time_based
-	  mkfs.ext4 -q \$dev && mount \$dev /mnt && cp -a /etc /mnt && ls /mnt/etc | head; umount /mnt
+	  mkfs.ext4 -q \$dev && mount \$dev /mnt && cp -a /etc /mnt; ls /mnt; umount /mnt
 	  nvme disconnect -n $NQN
 
 	Also: target_kill, target_stop, target_start (the host comes back by itself);

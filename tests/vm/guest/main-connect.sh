@@ -34,7 +34,8 @@ discover_text() {
 discover_json() {
 	nvme discover "${ADDR[@]}" -o json | tee $KEEP/discover
 	jq -e --arg n $NQN '.records[] | select(.subnqn == $n) |
-		.trtype == "tcp" and .adrfam == "ipv4" and .subtype == "nvme subsystem"' $KEEP/discover
+		.trtype == "tcp" and .adrfam == "ipv4" and
+		.subtype == "nvme subsystem"' $KEEP/discover
 }
 
 # queues_are IO_QUEUES: what the controller ended up with

@@ -20,7 +20,8 @@ daemon_config() {
 	{ "subsystems": [ { "nqn": "$NQN", "attr": { "allow_any_host": "1" },
 	    "namespaces": [ $namespaces ] } ],
 	  "ports": [ { "portid": 1,
-	    "addr": { "trtype": "tcp", "adrfam": "ipv4", "traddr": "127.0.0.1", "trsvcid": "$port" },
+	    "addr": { "trtype": "tcp", "adrfam": "ipv4",
+	      "traddr": "127.0.0.1", "trsvcid": "$port" },
 	    "subsystems": [ "$NQN" ] } ] }
 	EOF
 }
