@@ -139,10 +139,11 @@ target_SRC := $(filter-out $(TARGET_MAINS),$(wildcard target/*.c))
 fake_SRC := $(wildcard tests/fake/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 E2E_SRC := $(wildcard tests/e2e/test_*.c)
+VM_SRC := $(wildcard tests/vm/*.c)
 # nvmh-io, the initiator of the e2e scripts
 IO_SRC := $(wildcard tests/e2e/nvmh_io*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
-ALL_SRC := $(wildcard common/*.c config/*.c host/*.c target/*.c) $(fake_SRC) $(UNIT_SRC) $(E2E_SRC) $(IO_SRC) \
+ALL_SRC := $(wildcard common/*.c config/*.c host/*.c target/*.c) $(fake_SRC) $(UNIT_SRC) $(E2E_SRC) $(VM_SRC) $(IO_SRC) \
 	$(BENCH_SRC)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -166,12 +167,13 @@ STATIC := $(if $(host_SRC),$(B)/libnvmh.a)
 
 # ---------------------------------------------------------------- build
 
-.PHONY: all libs tests tests-unit tests-e2e
+.PHONY: all libs tests tests-unit tests-e2e tests-vm
 all: libs $(STATIC) $(SHARED) $(PROGRAMS)
 libs: $(LIBS_A)
-tests: tests-unit tests-e2e
+tests: tests-unit tests-e2e tests-vm
 tests-unit: $(UNIT_BIN)
 tests-e2e: $(E2E_BIN) $(if $(IO_SRC),$(B)/nvmh-io)
+tests-vm: $(patsubst %.c,$(B)/%,$(VM_SRC)) $(if $(IO_SRC),$(B)/nvmh-io)
 
 # A file that is rewritten only when its content changes, so that what depends on it follows flags
 # and lists. $(1): the content
@@ -238,6 +240,8 @@ $(UNIT_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(if $(filter host,$(LAYERS)),$(PERF_A)
 $(BENCH_BIN): %: %.o $(PERF_A) $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
 $(E2E_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(LIBS_A)
+	$(link) $(PKG_LIBS) -pthread
+$(VM_SRC:%.c=$(B)/%): %: %.o $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
 $(B)/nvmh-io: $(call obj,$(IO_SRC)) $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread

@@ -114,7 +114,7 @@ static void mem_zero(struct nvmet_ns *ns, uint64_t slba, uint64_t nlb)
 	size_t len = nlb << ns->lba_shift;
 	bool one = off % BIT64(STRIPE_SHIFT) + len <= BIT64(STRIPE_SHIFT);
 
-	/* More than one stripe: all locks, in order. Whoever copies holds one and waits for none. */
+	/* More than one stripe: all locks, in order. Who copies holds one and waits for none. */
 	for (int i = 0; i < (one ? 1 : NR_LOCKS); i++)
 		pthread_mutex_lock(one ? stripe_lock(m, off) : &m->lock[i]);
 	zero(m->base + off, len);

@@ -28,6 +28,7 @@ NQN = "nqn.2026-11.org.nvmetcp:test"
 HOSTNQN = "nqn.2014-08.org.nvmexpress:uuid:6f1f7f6e-9f0c-4f6c-9a43-3c2a0a5a1b01"
 HOSTID = bytes(range(16))
 DNR = 0x4000
+CONTROLLER_BUSY = 0x181
 
 _table = []
 for _i in range(256):
@@ -103,9 +104,9 @@ class Closed(Exception):
 
 
 class Term(Exception):
-    def __init__(self, fes, fei):
+    def __init__(self, fes, fei, header=b""):
         super().__init__(f"C2HTermReq fes={fes} fei={fei}")
-        self.fes, self.fei = fes, fei
+        self.fes, self.fei, self.header = fes, fei, header
 
 
 class Cqe:
@@ -162,8 +163,7 @@ class Queue:
         head += self.read(hlen - 8)
         if ptype == C2H_TERM:
             fes, feil, feih = struct.unpack("<HHH", head[8:14])
-            self.read(plen - hlen)
-            raise Term(fes, feil | feih << 16)
+            raise Term(fes, feil | feih << 16, self.read(plen - hlen))
         rest = self.read(plen - hlen)
         if flags & F_HDGST:
             assert rest[:4] == crc32c(head), "header digest"
@@ -316,8 +316,16 @@ class Queue:
 
 
 def admin_queue(port, nqn=NQN, enable=True, kato=0, **kw):
-    q = Queue(port, **kw).handshake()
-    cqe = q.connect(subnqn=nqn, kato=kato)
+    """An admin queue; waits while commands of the host's last association are at the backends."""
+    deadline = time.monotonic() + 60
+    while True:
+        q = Queue(port, **kw).handshake()
+        cqe = q.connect(subnqn=nqn, kato=kato)
+        if cqe.status != CONTROLLER_BUSY:
+            break
+        assert time.monotonic() < deadline, "the last association does not end"
+        q.close()
+        time.sleep(0.01)
     assert cqe.status == 0, f"Connect: status {cqe.status:#x}"
     return q.enable() if enable else q
 

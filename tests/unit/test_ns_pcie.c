@@ -18,11 +18,12 @@
 
 #define SUBSYS "nqn.2026-01.org.example:drive"
 
-static const char json[] = "{\"nvmetcpd\":{\"cores\":2},"
-			   "\"subsystems\":[{\"nqn\":\"" SUBSYS "\",\"attr\":{\"allow_any_host\":true},"
-			   "  \"namespaces\":[{\"nsid\":1,\"device\":{\"pci\":\"0000:01:00.0\",\"nsid\":7}}]}],"
-			   "\"ports\":[{\"portid\":1,\"addr\":{\"traddr\":\"192.0.2.1\",\"trsvcid\":\"4420\"},"
-			   "  \"subsystems\":[\"" SUBSYS "\"]}]}";
+static const char json[] =
+	"{\"nvmetcpd\":{\"cores\":2},"
+	"\"subsystems\":[{\"nqn\":\"" SUBSYS "\",\"attr\":{\"allow_any_host\":true},"
+	"  \"namespaces\":[{\"nsid\":1,\"device\":{\"pci\":\"0000:01:00.0\",\"nsid\":7}}]}],"
+	"\"ports\":[{\"portid\":1,\"addr\":{\"traddr\":\"192.0.2.1\",\"trsvcid\":\"4420\"},"
+	"  \"subsystems\":[\"" SUBSYS "\"]}]}";
 
 enum {
 	BLOCK = 512,
@@ -42,7 +43,7 @@ struct nvmh_queue {
 	uint16_t status; /* that commands end with */
 	struct nvmh_req *queued[MAX_QUEUED];
 	unsigned int nr;
-	unsigned int rung; /* of them the drive knows of */
+	unsigned int rung;		  /* of them the drive knows of */
 	struct nvme_sqe seen[MAX_QUEUED]; /* in the order of submission */
 	unsigned int nr_seen;
 	unsigned int commits; /* that told anything */
@@ -439,7 +440,9 @@ static void test_ns_pcie_drive_status_becomes_the_hosts(void **state)
 
 static void test_ns_pcie_zeroes_that_the_drive_refuses_are_written(void **state)
 {
-	struct nvme_sqe sqe = { .opcode = nvme_cmd_write_zeroes, .cdw10 = { 10 }, .cdw12 = { 599 } };
+	struct nvme_sqe sqe = { .opcode = nvme_cmd_write_zeroes,
+				.cdw10 = { 10 },
+				.cdw12 = { 599 } };
 	static const struct {
 		uint32_t slba, nlb;
 	} writes[] = { { 10, 256 }, { 266, 256 }, { 522, 88 } }; /* of 128 KiB at most */

@@ -79,7 +79,7 @@ class Program:
                               text=True, errors="replace") as guest:
             for line in guest.stdout:
                 line = line.rstrip("\n")
-                result = re.match(r"(not )?ok - (.*)", line)
+                result = re.match(r"(not )?ok(?: \d+)? - (.*)", line)
                 ended = re.fullmatch(r"1\.\.(\d+)", line)
                 if result:
                     self.line(not result.group(1), result.group(2))
