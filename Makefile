@@ -324,6 +324,8 @@ format:
 # $(1): folder, $(2): mode, $(3): files. Nothing where there are no files.
 put = $(if $(strip $(3)),install -d '$(DESTDIR)$(1)' && install -m $(2) $(3) '$(DESTDIR)$(1)/')
 
+# what nvmh.h includes: beside it when installed
+NVMH_COMMON_H := $(addprefix common/,nvme.h endian.h status.h util.h)
 MAN_PAGES := $(wildcard common/*.[1-8] config/*.[1-8] host/*.[1-8] target/*.[1-8])
 SCHEMA := $(wildcard config/*schema.json)
 EXAMPLES := $(wildcard config/examples/*)
@@ -347,7 +349,7 @@ Version: $(VERSION)
 Requires.private: libcrypto libnvme libisal
 Libs: -L$${libdir} -lnvmh
 Libs.private: -pthread
-Cflags: -I$${includedir}
+Cflags: -I$${includedir}/nvmh
 endef
 export PC
 
@@ -361,7 +363,8 @@ install: all $(UNITS)
 		install -m 755 '$(B)/libnvmh.so' '$(DESTDIR)$(LIBDIR)/libnvmh.so.$(VERSION)' && \
 		ln -sf libnvmh.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libnvmh.so.$(SOVERSION)' && \
 		ln -sf libnvmh.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libnvmh.so')
-	$(call put,$(INCLUDEDIR),644,$(wildcard host/nvmh.h))
+	$(call put,$(INCLUDEDIR)/nvmh,644,host/nvmh.h)
+	$(call put,$(INCLUDEDIR)/nvmh/common,644,$(NVMH_COMMON_H))
 	$(if $(STATIC),install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' && \
 		printf '%s\n' "$$PC" >'$(DESTDIR)$(LIBDIR)/pkgconfig/nvmh.pc')
 	$(foreach n,1 2 3 4 5 6 7 8,$(if $(filter %.$n,$(MAN_PAGES)),\
@@ -380,13 +383,12 @@ uninstall:
 		$(patsubst %,'$(DESTDIR)$(BINDIR)/%',$(notdir $(filter-out %/nvmetcpd,$(PROGRAMS)))) \
 		$(patsubst %,'$(DESTDIR)$(LIBDIR)/%',$(notdir $(STATIC) $(SHARED)) libnvmh.so.$(SOVERSION) \
 			libnvmh.so.$(VERSION) pkgconfig/nvmh.pc) \
-		'$(DESTDIR)$(INCLUDEDIR)/nvmh.h' \
 		$(foreach m,$(MAN_PAGES),'$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)') \
 		$(patsubst %,'$(DESTDIR)$(UNITDIR)/%',$(notdir $(UNITS))) \
 		$(patsubst %,'$(DESTDIR)$(SYSUSERSDIR)/%',$(notdir $(SYSUSERS))) \
 		$(patsubst %,'$(DESTDIR)$(TMPFILESDIR)/%',$(notdir $(TMPFILES))) \
 		$(patsubst %,'$(DESTDIR)$(UDEVRULESDIR)/%',$(notdir $(UDEV_RULES)))
-	rm -rf '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(DOCDIR)'
+	rm -rf '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(INCLUDEDIR)/nvmh'
 
 # ---------------------------------------------------------------- the rest
 
