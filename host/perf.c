@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * nvmetcp-perf: measures remote and local NVMe namespaces through libnvmh. This file: the program from its
- * command line to its exit status; perf_opts.c reads the command line, perf_run.c makes controllers and
- * jobs, perf_job.c and perf_io.c are the jobs, perf_report.c tells the results. Main thread.
+ * nvmetcp-perf: measures remote and local NVMe namespaces through libnvmh. This file: the program
+ * from its command line to its exit status; perf_opts.c reads the command line, perf_run.c makes
+ * controllers and jobs, perf_job.c and perf_io.c are the jobs, perf_report.c tells the results.
+ * Main thread.
  */
 #include <errno.h>
 #include <stdio.h>

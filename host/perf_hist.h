@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Histogram of latencies with a bounded relative error: linear below 128, then 64 buckets for each
- * doubling, so that a bucket is at most 1/64 of its values wide. Adding costs a few instructions and
- * no branch on the value. Belongs to one thread; others read it when that thread has ended.
+ * doubling, so that a bucket is at most 1/64 of its values wide. Adding costs a few instructions
+ * and no branch on the value. Belongs to one thread; others read it when that thread has ended.
  */
 #ifndef HOST_PERF_HIST_H
 #define HOST_PERF_HIST_H

@@ -3,9 +3,9 @@
  * Single I/Os: which one comes next, how it is sent, what becomes of its answer. Runs in the job's
  * thread, completions inside nvmh_queue_poll(). Entry points: nvmh_perf_io_start(), io_done().
  *
- * A completion starts the next I/O on the same slot with the time stamp it has just read, so that an
- * I/O costs one look at the clock. The latency of an I/O goes from there, or from the start of a turn,
- * to the moment its completion is known.
+ * A completion starts the next I/O on the same slot with the time stamp it has just read, so that
+ * an I/O costs one look at the clock. The latency of an I/O goes from there, or from the start of a
+ * turn, to the moment its completion is known.
  *
  * With --verify a unit (--bs bytes) has at most one I/O at a time, and a counter of its writes that
  * tells what a read must bring.

@@ -2,9 +2,9 @@
 /*
  * A job: its thread, its pace and its sleep. Entry point: nvmh_perf_job_main().
  *
- * A turn polls queues, commits what their completions started, and, paced, starts what is due. Spinning,
- * every turn looks at every queue. Sleeping, all queues are armed first; then only those whose descriptor
- * tells are looked at.
+ * A turn polls queues, commits what their completions started, and, paced, starts what is due.
+ * Spinning, every turn looks at every queue. Sleeping, all queues are armed first; then only those
+ * whose descriptor tells are looked at.
  */
 #include <errno.h>
 #include <poll.h>
@@ -148,7 +148,8 @@ static bool arm_all(struct perf_job *job)
 	return false;
 }
 
-/* Sleeps until a queue has something or @until (ticks) has come; polls what has. Return: completions. */
+/* Sleeps until a queue has something or @until (ticks) has come; polls what has. Return:
+ * completions. */
 static int sleep_and_poll(struct perf_job *job, uint64_t until)
 {
 	struct epoll_event events[EVENTS];
@@ -224,7 +225,8 @@ static int next_turn(struct perf_job *job, int n, uint64_t now, uint64_t *busy_u
 	}
 }
 
-/* Until @end (ticks), or told to stop, or everything has been started; then until all has been answered. */
+/* Until @end (ticks), or told to stop, or everything has been started; then until all has been
+ * answered. */
 static void run_workload(struct perf_job *job, uint64_t end, bool paced)
 {
 	uint64_t now = perf_ticks(job->clock);
@@ -310,7 +312,8 @@ static void move_to_cpu(const struct perf_job *job)
 			 strerrordesc_np(errno));
 }
 
-/* Written by the thread that uses them, so that they lie in its node's memory; drives may tell zeroes from data. */
+/* Written by the thread that uses them, so that they lie in its node's memory; drives may tell
+ * zeroes from data. */
 static void fill_arena(struct perf_job *job)
 {
 	uint64_t state = job->run->seed + job->index;

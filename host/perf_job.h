@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What runs: a job is a thread with one or more I/O queues of each target. The main thread makes all
- * of it and the controllers, starts the threads, and reads the results when they have ended; in
+ * What runs: a job is a thread with one or more I/O queues of each target. The main thread makes
+ * all of it and the controllers, starts the threads, and reads the results when they have ended; in
  * between it looks at the live counters and may ask to stop. Nothing is allocated while I/O runs.
  *
- * perf_io.c: which I/O comes next, what becomes of an answer. perf_job.c: the thread, its pace, its sleep.
+ * perf_io.c: which I/O comes next, what becomes of an answer. perf_job.c: the thread, its pace, its
+ * sleep.
  */
 #ifndef HOST_PERF_JOB_H
 #define HOST_PERF_JOB_H
@@ -65,7 +66,8 @@ struct perf_queue {
 	uint64_t next; /* of a sequential workload, or of the reading back: relative to first */
 	uint64_t left; /* I/Os to start; UINT64_MAX: until told to stop */
 	uint32_t lbas; /* of one I/O */
-	/* --verify: how many times each unit was written; the top bit: an I/O is on its way. Else NULL. */
+	/* --verify: how many times each unit was written; the top bit: an I/O is on its way. Else
+	 * NULL. */
 	uint32_t *gen;
 };
 
@@ -134,13 +136,15 @@ struct perf_run {
 /* ---- perf_io.c ---- */
 
 /*
- * nvmh_perf_io_begin() - requests for all I/Os of @pq; its data lie from @mem on, iodepth times @stride
- * bytes. Main thread. @pq: q, job, target, first, nr_units and left are set. Return: 0, -ENOMEM.
+ * nvmh_perf_io_begin() - requests for all I/Os of @pq; its data lie from @mem on, iodepth times
+ * @stride bytes. Main thread. @pq: q, job, target, first, nr_units and left are set. Return: 0,
+ * -ENOMEM.
  */
 int nvmh_perf_io_begin(struct perf_queue *pq, uint8_t *mem, size_t stride);
 void nvmh_perf_io_end(struct perf_queue *pq);
 
-/* nvmh_perf_io_start() - submit one I/O if @pq has one to start and a free slot for it. Return: whether it did. */
+/* nvmh_perf_io_start() - submit one I/O if @pq has one to start and a free slot for it. Return:
+ * whether it did. */
 bool nvmh_perf_io_start(struct perf_queue *pq, uint64_t now);
 /* nvmh_perf_io_fill() - the same, as many as there can be */
 void nvmh_perf_io_fill(struct perf_queue *pq, uint64_t now);

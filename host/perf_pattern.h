@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What --verify writes and expects: each logical block begins with a header that says which block it
- * is, of which run and which writing, and goes on with words that follow from the header. A block that
- * is another one's, older than the last write, or damaged in any byte is found. Any thread.
+ * is, of which run and which writing, and goes on with words that follow from the header. A block
+ * that is another one's, older than the last write, or damaged in any byte is found. Any thread.
  */
 #ifndef HOST_PERF_PATTERN_H
 #define HOST_PERF_PATTERN_H
@@ -42,7 +42,8 @@ struct perf_bad {
 void nvmh_perf_pattern_fill(void *block, uint32_t size, uint64_t lba, uint64_t run, uint64_t gen);
 
 /*
- * nvmh_perf_pattern_check() - compare; @gen 0: any run and any writing will do. Return: it is good; else
+ * nvmh_perf_pattern_check() - compare; @gen 0: any run and any writing will do. Return: it is good;
+ * else
  * *@bad says what is wrong.
  */
 bool nvmh_perf_pattern_check(const void *block, uint32_t size, uint64_t lba, uint64_t run,

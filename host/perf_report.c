@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What nvmetcp-perf tells: the progress line, the table, the JSON document. Main thread; results of jobs
- * are read when their threads have ended.
+ * What nvmetcp-perf tells: the progress line, the table, the JSON document. Main thread; results of
+ * jobs are read when their threads have ended.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -195,8 +195,8 @@ static void json_string(FILE *f, const char *text)
 	for (; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			fprintf(f, "\\%c", *p);
-		else if (*p < 0x20 ||
-			 *p >= 0x7f) /* names are ASCII; whatever else came in stays one byte, one code */
+		else if (*p < 0x20 || *p >= 0x7f) /* names are ASCII; whatever else came in stays
+						     one byte, one code */
 			fprintf(f, "\\u%04x", *p);
 		else
 			fputc(*p, f);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A run of nvmetcp-perf around its jobs: controllers and namespaces, what each job gets, threads, the end.
- * Main thread, which owns all controllers. Entry points: nvmh_perf_run_open(), _go(), _close().
+ * A run of nvmetcp-perf around its jobs: controllers and namespaces, what each job gets, threads,
+ * the end. Main thread, which owns all controllers. Entry points: nvmh_perf_run_open(), _go(),
+ * _close().
  */
 #include <errno.h>
 #include <poll.h>
@@ -127,7 +128,8 @@ static int open_target(struct perf_target *t, const struct perf_opts *opts, char
 
 /* ---------------------------------------------------------------- jobs */
 
-/* What queue @index of @nr gets of its target: with --verify a part that nobody else writes, else all of it. */
+/* What queue @index of @nr gets of its target: with --verify a part that nobody else writes, else
+ * all of it. */
 static int share(struct perf_queue *pq, const struct perf_opts *opts, uint32_t index, uint32_t nr,
 		 char *error)
 {
@@ -272,7 +274,8 @@ int nvmh_perf_run_open(struct perf_run *run, const struct perf_opts *opts, char 
 
 /* ---------------------------------------------------------------- the run */
 
-/* A controller that is not live: its queues complete with errors, which ends the jobs; here is the reason. */
+/* A controller that is not live: its queues complete with errors, which ends the jobs; here is the
+ * reason. */
 static void process(struct perf_run *run, struct perf_target *t)
 {
 	enum nvmh_state before = nvmh_ctrl_state(t->ctrl);

@@ -17,12 +17,13 @@ enum {
 int nvmh_perf_word_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
 /*
- * nvmh_perf_word_size() - bytes: a number with a unit k, m, g or t, in either case, with "b" or "ib" after it
- * or not; powers of 1024 in any case, as in fio
+ * nvmh_perf_word_size() - bytes: a number with a unit k, m, g or t, in either case, with "b" or
+ * "ib" after it or not; powers of 1024 in any case, as in fio
  */
 int nvmh_perf_word_size(const char *text, uint64_t *bytes);
 
-/* nvmh_perf_word_duration() - a number of seconds, or with a unit: ms, s, m, h; at least 1 ms, at most 1000 h */
+/* nvmh_perf_word_duration() - a number of seconds, or with a unit: ms, s, m, h; at least 1 ms, at
+ * most 1000 h */
 int nvmh_perf_word_duration(const char *text, uint64_t *ns);
 
 /* nvmh_perf_word_cpus() - a list like "0-3,8". @max: entries of @cpus. *@nr: how many, at least 1. */

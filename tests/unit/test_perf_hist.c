@@ -114,6 +114,28 @@ static void test_perf_hist_quantiles_are_those_of_the_sorted_values(void **state
 	}
 }
 
+/* The values 1 to 100, each in a bucket of its own: the smallest that so many do not exceed. */
+static void test_perf_hist_quantiles_of_a_hundred_values_are_exact(void **state)
+{
+	static const struct {
+		uint32_t per_100k;
+		uint64_t value;
+	} cases[] = {
+		{ 0, 1 },	{ 1, 1 },	{ 1000, 1 },	 { 1001, 2 },
+		{ 50000, 50 },	{ 50001, 51 },	{ 98999, 99 },	 { 99000, 99 },
+		{ 99001, 100 }, { 99999, 100 }, { 100000, 100 },
+	};
+	uint64_t v;
+	size_t i;
+
+	(void)state;
+	nvmh_perf_hist_init(&hist);
+	for (v = 1; v <= 100; v++)
+		perf_hist_add(&hist, v);
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(nvmh_perf_hist_quantile(&hist, cases[i].per_100k), cases[i].value);
+}
+
 static void test_perf_hist_merge_is_the_same_as_adding_all(void **state)
 {
 	static struct perf_hist parts[3];
@@ -180,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_perf_hist_huge_values_count_in_the_last_bucket),
 		cmocka_unit_test(test_perf_hist_empty_has_no_quantiles),
 		cmocka_unit_test(test_perf_hist_quantiles_are_those_of_the_sorted_values),
+		cmocka_unit_test(test_perf_hist_quantiles_of_a_hundred_values_are_exact),
 		cmocka_unit_test(test_perf_hist_merge_is_the_same_as_adding_all),
 		cmocka_unit_test(test_perf_random_below_reaches_every_value_and_no_other),
 		cmocka_unit_test(test_perf_clock_ticks_and_nanoseconds_agree),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * nvmetcp-perf's command line: defaults, every option, transport strings, and errors that name what is
- * wrong.
+ * nvmetcp-perf's command line: defaults, every option, transport strings, and errors that name what
+ * is wrong.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -192,6 +192,9 @@ static void test_perf_opts_that_exclude_each_other_are_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE("--spin", "--sleep", TCP), -EINVAL);
+	assert_non_null(strstr(error, "--spin and --sleep"));
+	done(NULL);
+	assert_int_equal(PARSE("--sleep", "--spin", TCP), -EINVAL);
 	assert_non_null(strstr(error, "--spin and --sleep"));
 	done(NULL);
 	assert_int_equal(PARSE("--numjobs=16", "--queues=9", TCP), -EINVAL);
