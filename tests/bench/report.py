@@ -58,7 +58,7 @@ class Results:
             return text, None
         value = middle(ratios)
         reached = value <= goal.bound if less else value >= goal.bound
-        return f"{text}: {value:.2f} {'reached' if reached else 'MISSED'}", reached
+        return f"{text}: {value:.3f} {'reached' if reached else 'MISSED'}", reached
 
     def disturbed(self, runs):
         """Rounds in which a spinning thread did not get its core."""
