@@ -56,7 +56,6 @@ struct nvmet_conn {
 	bool paused;		/* the receiver waits for a buffer or a request */
 	bool hdgst;
 	bool ddgst;
-	uint32_t maxr2t;
 	uint32_t nr_data;     /* requests whose H2CData is awaited */
 	uint64_t deadline_ns; /* of the stage */
 	struct nvmet_conn_pace rx_pace;

@@ -22,13 +22,6 @@ struct nvmet nvmet = {
 	.discovery_genctr = 1,
 };
 
-static __thread struct nvmet_core *current_core;
-
-struct nvmet_core *nvmet_core_current(void)
-{
-	return current_core;
-}
-
 struct nvmet_core *nvmet_core_least_busy(void)
 {
 	struct nvmet_core *best = NULL;
@@ -165,7 +158,6 @@ static void core_enter(void *arg)
 {
 	struct nvmet_core *core = arg;
 
-	current_core = core;
 	loop_hook_add(core->loop, &core->hook);
 }
 

@@ -79,8 +79,6 @@ extern struct nvmet nvmet;
 int nvmet_cores_start(const struct config *cfg);
 /* nvmet_cores_stop() - ends the threads and frees everything; no connection is left. Harmless when not started. */
 void nvmet_cores_stop(void);
-/* nvmet_core_current() - the core that the calling thread is, or NULL */
-struct nvmet_core *nvmet_core_current(void);
 /* nvmet_core_least_busy() - where the next connection goes; main thread */
 struct nvmet_core *nvmet_core_least_busy(void);
 

@@ -15,8 +15,6 @@
 struct pcie_ns {
 	struct nvmet_drive *drive;
 	uint32_t nsid; /* the drive's */
-	bool native_zeroes;
-	bool native_discard;
 };
 
 /* The backend's part of a request. */
@@ -268,7 +266,6 @@ static int check_exportable(const struct nvmh_ns *dns, const char *bdf, uint32_t
 static void fill_ns(struct nvmet_ns *ns, const struct nvmh_ns *dns, struct nvmh_ctrl *ctrl)
 {
 	const struct nvme_id_ctrl *id = nvmh_ctrl_id(ctrl);
-	struct pcie_ns *pns = ns->priv;
 	uint16_t oncs = le16toh(id->oncs);
 	static const uint8_t none[16];
 
@@ -278,10 +275,8 @@ static void fill_ns(struct nvmet_ns *ns, const struct nvmh_ns *dns, struct nvmh_
 	ns->max_xfer = min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl));
 	ns->awupf = le16toh(id->awupf);
 	ns->vwc = id->vwc & 1;
-	pns->native_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES;
-	pns->native_discard = oncs & NVME_CTRL_ONCS_DSM;
-	ns->can_write_zeroes = pns->native_zeroes;
-	ns->can_discard = pns->native_discard;
+	ns->can_write_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES;
+	ns->can_discard = oncs & NVME_CTRL_ONCS_DSM;
 	ns->reads_zero_after_discard = (dns->id.dlfeat & 7) == 1;
 	ns->has_uuid = memcmp(dns->uuid, none, sizeof(none));
 	memcpy(ns->uuid, dns->uuid, sizeof(ns->uuid));

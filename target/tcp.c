@@ -313,7 +313,6 @@ static enum nvmet_tcp_verdict take_icreq(struct nvmet_conn *conn, enum pdu_rx_ev
 	}
 	conn->hdgst = ic->dgst & NVME_TCP_HDGST_ENABLE;
 	conn->ddgst = ic->dgst & NVME_TCP_DDGST_ENABLE;
-	conn->maxr2t = le32_get(ic->maxr2t);
 	*ev = pdu_rx_accept(&conn->rx, NULL, 0);
 	pdu_tx_icresp(&conn->ctl_tx, 0, conn->hdgst, conn->ddgst, MAX_XFER_BYTES);
 	conn->ctl_tx.sent = NULL;
