@@ -3,11 +3,15 @@
  * The event loop: what a turn does. One turn is loop_turn(), at the end; everything before serves
  * it.
  *
- * When it sleeps. Going to sleep and waking costs about 10 us, so an idle loop first goes round for
- * a while. How long, the window, follows what the last idle time turned out to be: if it was short
- * enough that a full window (spin_us) would have bridged it, the window is full again, else it is
- * halved. So a loop under load spins, one with a rare timer soon does not spin at all, and the
- * first two requests of a burst bring it back.
+ * When it sleeps. Going to sleep and waking costs about 10 us and half as much of the processor's
+ * time, so an idle loop first goes round for a while: for spin_us, if the last idle times were
+ * shorter than that on average, else not at all. So a loop under load spins, and one that would spin
+ * in vain most of the time does not.
+ *
+ * When it does not ask. A descriptor that has just brought something likely brings more: while the
+ * loop spins, such hot ones are looked at every turn and libevent is asked about the others every
+ * few turns only. With more active descriptors than are worth looking at one by one, asking for all
+ * at once is cheaper and none is hot.
  *
  * libevent is told not to lock: only the eventfd of msgq.c crosses threads. It keeps descriptors
  * and timers registered with the loop, lets a callback delete any of them, and asks epoll once per
@@ -23,6 +27,16 @@
 #include "common/loop.h"
 #include "common/loop_impl.h"
 #include "common/util.h"
+
+enum {
+	HOT_MAX = 8,
+	HOT_MISSES = 64,   /* fruitless looks before a hot descriptor is asked about again */
+	ASK_TURNS = 16,	   /* turns with hot descriptors between two questions */
+	COOL_TURNS = 1000, /* turns without, after there were more than HOT_MAX */
+	SLEEP_NS = 5000,   /* what an idle time is longer for having been slept through */
+	MEAN_OF = 8,
+	MEAN_CAP = 4, /* idle times count up to so many spin_us: a pause is soon forgotten */
+};
 
 uint64_t loop_now_ns(const struct loop *loop)
 {
@@ -224,8 +238,54 @@ int loop_io_add(struct loop *loop, struct loop_io *io, int fd, unsigned int even
 		return ret;
 	}
 	*io = (struct loop_io){ .loop = loop, .ev = ev, .fd = fd, .events = events, .fn = fn };
+	list_init(&io->hot);
 	loop->nr_events++;
 	return 0;
+}
+
+static void io_cool(struct loop_io *io)
+{
+	if (list_empty(&io->hot))
+		return;
+	list_del(&io->hot);
+	io->loop->nr_hot--;
+}
+
+void loop_io_hot(struct loop_io *io)
+{
+	struct loop *loop = io->loop;
+
+	loop->found = true;
+	io->misses = 0;
+	if (!list_empty(&io->hot) || loop->cool)
+		return;
+	if (loop->nr_hot < HOT_MAX) {
+		list_add_tail(&loop->hot, &io->hot);
+		loop->nr_hot++;
+		return;
+	}
+	loop->cool = COOL_TURNS;
+	while (!list_empty(&loop->hot))
+		io_cool(list_first(&loop->hot, struct loop_io, hot));
+}
+
+/* Each hot one once; their callbacks may delete any. */
+static void look_at_hot(struct loop *loop)
+{
+	struct list todo = LIST_INIT(todo);
+
+	list_splice_tail(&todo, &loop->hot);
+	while (!list_empty(&todo)) {
+		struct loop_io *io = list_first(&todo, struct loop_io, hot);
+
+		if (++io->misses > HOT_MISSES || !(io->events & LOOP_READ)) {
+			io_cool(io);
+			continue;
+		}
+		list_del(&io->hot);
+		list_add_tail(&loop->hot, &io->hot);
+		io->fn(io, LOOP_READ);
+	}
 }
 
 int loop_io_set(struct loop_io *io, unsigned int events)
@@ -246,6 +306,7 @@ void loop_io_del(struct loop_io *io)
 {
 	if (!io->ev)
 		return;
+	io_cool(io);
 	event_free(io->ev);
 	io->ev = NULL;
 	io->loop->nr_events--;
@@ -397,14 +458,20 @@ static bool announce_sleep(struct loop *loop)
 	return false;
 }
 
+static void become_idle(struct loop *loop, uint64_t now_ns)
+{
+	loop->idle = true;
+	loop->idle_since_ns = now_ns;
+	loop->sleeps_before = atomic_load_explicit(&loop->sleeps, memory_order_relaxed);
+}
+
 /* Return: whether the next gather may block. If not, hooks are awake. */
 static bool prepare_sleep(struct loop *loop)
 {
-	uint64_t now = loop->now_ns;
-
 	if (!loop->may_block || !list_empty(&loop->works))
 		return false;
-	if (loop->window_ns && (!loop->idle || now - loop->idle_since_ns < loop->window_ns))
+	if (loop->spin_ns && loop->mean_idle_ns <= loop->spin_ns &&
+	    (!loop->idle || loop->now_ns - loop->idle_since_ns < loop->spin_ns))
 		return false;
 	if (!sleep_hooks(loop))
 		return false; /* what the hook saw, this turn's poll finds */
@@ -413,29 +480,50 @@ static bool prepare_sleep(struct loop *loop)
 		wake_hooks(loop);
 		return false;
 	}
-	if (!loop->idle) {
-		loop->idle = true;
-		loop->idle_since_ns = clock_now_ns();
-	}
+	if (!loop->idle)
+		become_idle(loop, clock_now_ns());
 	count(&loop->sleeps, 1);
 	return true;
 }
 
 /* One look at libevent's descriptors and timers, whose callbacks run in here. */
-static int gather(struct loop *loop, bool block)
+static int ask(struct loop *loop, bool block)
 {
 	int flags = EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE | (block ? 0 : EVLOOP_NONBLOCK);
 	int ret;
 
+	loop->unasked = 0;
 	loop->blocking = block;
 	ret = event_base_loop(loop->base, flags);
 	woken(loop);
 	return ret < 0 ? -EIO : 0;
 }
 
-/*
- * The end of a turn: busy or idle, and what the idle time that just ended teaches about the next.
- */
+static int gather(struct loop *loop, bool block)
+{
+	if (loop->cool)
+		loop->cool--;
+	if (block || !loop->nr_hot || ++loop->unasked == ASK_TURNS)
+		return ask(loop, block);
+	look_at_hot(loop);
+	return 0;
+}
+
+/* What the idle time that has just ended teaches about the next. */
+static void learn(struct loop *loop)
+{
+	bool slept = atomic_load_explicit(&loop->sleeps, memory_order_relaxed) !=
+		     loop->sleeps_before;
+	uint64_t idle_ns = loop->now_ns - loop->idle_since_ns;
+
+	if (slept)
+		idle_ns -= min_of(idle_ns, (uint64_t)SLEEP_NS);
+	idle_ns = min_of(idle_ns, MEAN_CAP * loop->spin_ns);
+	loop->mean_idle_ns += idle_ns / MEAN_OF;
+	loop->mean_idle_ns -= loop->mean_idle_ns / MEAN_OF;
+}
+
+/* The end of a turn: busy or idle. */
 static void account(struct loop *loop)
 {
 	count(&loop->turns, 1);
@@ -445,22 +533,15 @@ static void account(struct loop *loop)
 	 */
 	loop->may_block = !loop->found_more;
 	if (!loop->found && !loop->found_more) {
-		if (!loop->idle) {
-			loop->idle = true;
-			loop->idle_since_ns = loop->now_ns;
-		}
+		if (!loop->idle)
+			become_idle(loop, loop->now_ns);
 		return;
 	}
 	count(&loop->busy_turns, 1);
 	if (!loop->idle)
 		return;
 	loop->idle = false;
-	if (loop->now_ns - loop->idle_since_ns <= loop->spin_ns)
-		loop->window_ns = loop->spin_ns;
-	else if (loop->window_ns >= 2000)
-		loop->window_ns /= 2;
-	else
-		loop->window_ns = 0;
+	learn(loop);
 }
 
 int loop_turn(struct loop *loop)

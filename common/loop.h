@@ -26,7 +26,7 @@ struct event;
 struct loop_opts {
 	const char *name; /* thread name, at most 15 bytes; copied */
 	int cpu;	  /* CPU to pin the running thread to, -1 for none */
-	uint32_t spin_us; /* idle time spent polling before sleeping, 0..1000000; adapts below it */
+	uint32_t spin_us; /* idle time spent polling before sleeping, 0..1000000; see loop.c */
 };
 
 /* ---- life ---- */
@@ -71,6 +71,8 @@ struct loop_io {
 	int fd;
 	unsigned int events;
 	void (*fn)(struct loop_io *io, unsigned int events);
+	struct list hot; /* this and the next: the loop's own */
+	uint16_t misses;
 };
 
 /*
@@ -83,6 +85,15 @@ int loop_io_add(struct loop *loop, struct loop_io *io, int fd, unsigned int even
 /* loop_io_set() - change what is watched; 0 watches nothing and keeps @io registered */
 int loop_io_set(struct loop_io *io, unsigned int events);
 void loop_io_del(struct loop_io *io); /* harmless on a zeroed or deleted one */
+/*
+ * loop_io_hot() - there was something to read
+ *
+ * While the loop spins and few descriptors are hot, their fn is called every turn with LOOP_READ,
+ * ready or not, which spares asking which are. fn says here whenever it found something; a hot one
+ * that finds nothing for long is asked about again. Not for level-triggered sources whose fn cannot
+ * tell. Context: fn.
+ */
+void loop_io_hot(struct loop_io *io);
 
 /* ---- deferred work of the same thread ---- */
 /*

@@ -37,9 +37,14 @@ struct loop {
 	struct loop_hook *hook; /* that is asked to sleep; NULL once it was deleted */
 	struct list works;
 	uint64_t now_ns;
-	uint64_t spin_ns;	/* the full window */
-	uint64_t window_ns;	/* 0..spin_ns */
+	uint64_t spin_ns;	/* idle times up to this are spent spinning */
+	uint64_t mean_idle_ns;	/* of the last few idle times */
 	uint64_t idle_since_ns; /* valid while idle */
+	uint64_t sleeps_before; /* when it became idle */
+	struct list hot;	/* descriptors that are looked at without asking */
+	unsigned int nr_hot;
+	unsigned int unasked;	/* turns since libevent was asked */
+	unsigned int cool;	/* turns until anything may be hot again */
 	unsigned int nr_events; /* registered descriptors, timers and signals */
 	bool found;		/* by this turn: anything */
 	bool found_more;	/* by this turn: something that libevent does not see */

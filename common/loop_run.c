@@ -229,12 +229,12 @@ int loop_create(const struct loop_opts *opts, struct loop **loopp)
 	memset(loop, 0, sizeof(*loop));
 	list_init(&loop->hooks);
 	list_init(&loop->works);
+	list_init(&loop->hot);
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->changed, NULL);
 	snprintf(loop->name, sizeof(loop->name), "%s", opts->name ? opts->name : "");
 	loop->cpu = opts->cpu;
 	loop->spin_ns = (uint64_t)opts->spin_us * 1000u;
-	loop->window_ns = loop->spin_ns;
 	loop->now_ns = clock_now_ns();
 	ret = msgq_init(&loop->msgs);
 	if (!ret)

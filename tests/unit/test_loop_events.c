@@ -432,29 +432,162 @@ static void test_loop_now_is_fresh_after_blocking(void **state)
 	loop_end();
 }
 
-static void test_loop_spin_window_follows_the_idle_time(void **state)
+/* Idle times of 3 ms and more against a spin time of @spin_ns, until @sleeps says that it agrees. */
+static void assert_comes_to_sleep(uint64_t spin_ns, bool sleeps)
+{
+	struct loop_stats before, after;
+	struct tick k;
+
+	loop->spin_ns = spin_ns;
+	tick_init(&k, "", tick_seen);
+	for (int tries = 0; tries < 100; tries++) {
+		loop_get_stats(loop, &before);
+		ticks_left = 1;
+		tick_start(&k, 3);
+		assert_int_equal(loop_run(loop), 0);
+		loop_get_stats(loop, &after);
+		if (sleeps ? after.turns - before.turns < 10 : after.sleeps == before.sleeps)
+			break;
+		assert_int_not_equal(tries, 99);
+	}
+	loop_timer_done(&k.timer);
+}
+
+static void test_loop_spins_when_idle_times_are_short_and_sleeps_at_once_when_long(void **state)
+{
+	(void)state;
+	loop_new(1000);
+	assert_comes_to_sleep(1000000, true);
+	assert_comes_to_sleep(3600000000000u, false);
+	assert_comes_to_sleep(1000000, true);
+	loop_end();
+}
+
+/* ---------------------------------------------------------------- hot descriptors */
+
+enum { HOT_PIPES = 12 };
+
+struct hot_pipe {
+	struct loop_io io;
+	int fd[2];
+	int got;
+	bool gone;
+};
+
+static struct hot_pipe hot_pipes[HOT_PIPES];
+static int hot_left;
+
+static void hot_read(struct loop_io *io, unsigned int events)
+{
+	struct hot_pipe *p = container_of(io, struct hot_pipe, io);
+	char c;
+
+	assert_true(events & LOOP_READ);
+	assert_false(p->gone);
+	if (read(p->fd[0], &c, 1) != 1) {
+		assert_int_equal(errno, EAGAIN);
+		return;
+	}
+	loop_io_hot(io);
+	p->got++;
+	if (c == 'x') { /* deletes itself and its neighbour */
+		for (int i = 0; i < 2; i++) {
+			struct hot_pipe *victim = &hot_pipes[((p - hot_pipes) + i) % HOT_PIPES];
+
+			loop_io_del(&victim->io);
+			victim->gone = true;
+		}
+	}
+	if (!--hot_left)
+		loop_stop(loop);
+}
+
+static void hot_say(int i, char c)
+{
+	assert_int_equal(write(hot_pipes[i].fd[1], &c, 1), 1);
+	hot_left++;
+}
+
+static void hot_begin(int nr)
+{
+	loop_new(1000000);
+	memset(hot_pipes, 0, sizeof(hot_pipes));
+	hot_left = 0;
+	for (int i = 0; i < nr; i++) {
+		assert_int_equal(pipe2(hot_pipes[i].fd, O_NONBLOCK), 0);
+		assert_int_equal(loop_io_add(loop, &hot_pipes[i].io, hot_pipes[i].fd[0], LOOP_READ,
+					     hot_read),
+				 0);
+	}
+}
+
+static void hot_end(int nr)
+{
+	for (int i = 0; i < nr; i++) {
+		loop_io_del(&hot_pipes[i].io);
+		close(hot_pipes[i].fd[0]);
+		close(hot_pipes[i].fd[1]);
+	}
+	loop_end();
+}
+
+static void test_loop_hot_descriptors_find_everything_few_or_many(void **state)
+{
+	(void)state;
+	for (int nr = 1; nr <= HOT_PIPES; nr++) {
+		hot_begin(nr);
+		for (int round = 0; round < 300; round++) {
+			for (int i = 0; i <= round % nr; i++)
+				hot_say(i, 'a');
+			assert_int_equal(loop_run(loop), 0);
+		}
+		assert_int_equal(hot_pipes[0].got, 300);
+		/* more than are worth it are not looked at one by one */
+		assert_true(loop->nr_hot <= 8);
+		hot_end(nr);
+	}
+}
+
+static void test_loop_hot_descriptor_leaves_others_and_timers_their_turn(void **state)
 {
 	struct tick k;
 
 	(void)state;
-	/* every gap is longer than the full window: halved until there is none */
-	loop_new(1000);
-	assert_int_equal(loop->window_ns, 1000000);
+	hot_begin(2);
+	hot_say(0, 'a');
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(loop->nr_hot, 1);
+	/* the second is cold: only libevent tells of it, and of the timer */
+	hot_say(1, 'a');
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(hot_pipes[1].got, 1);
 	tick_init(&k, "", tick_seen);
-	for (uint64_t expect = 500000; loop->window_ns; expect = expect >= 2000 ? expect / 2 : 0) {
-		ticks_left = 1;
-		tick_start(&k, 3);
-		assert_int_equal(loop_run(loop), 0);
-		assert_int_equal(loop->window_ns, expect);
-	}
-	/* a gap that a full window would have bridged brings it back */
-	loop->spin_ns = 3600000000000u;
 	ticks_left = 1;
 	tick_start(&k, 3);
 	assert_int_equal(loop_run(loop), 0);
-	assert_int_equal(loop->window_ns, loop->spin_ns);
 	loop_timer_done(&k.timer);
-	loop_end();
+	hot_end(2);
+}
+
+static void test_loop_hot_descriptors_may_be_deleted_by_each_other_and_set_to_nothing(void **state)
+{
+	(void)state;
+	hot_begin(6);
+	for (int i = 0; i < 6; i++)
+		hot_say(i, 'a');
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(loop->nr_hot, 6);
+	hot_say(2, 'x');
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(loop->nr_hot, 4);
+	/* not asked for any more: not looked at any more */
+	assert_int_equal(loop_io_set(&hot_pipes[0].io, 0), 0);
+	hot_say(0, 'a');
+	hot_left = 0;
+	hot_say(4, 'a');
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(hot_pipes[0].got, 1);
+	hot_end(6);
 }
 
 /* ---------------------------------------------------------------- signals */
@@ -502,7 +635,12 @@ int main(void)
 		cmocka_unit_test(test_loop_timer_without_memory_is_not_lost),
 		cmocka_unit_test(test_loop_signal_runs_in_the_loop),
 		cmocka_unit_test(test_loop_now_is_fresh_after_blocking),
-		cmocka_unit_test(test_loop_spin_window_follows_the_idle_time),
+		cmocka_unit_test(
+			test_loop_spins_when_idle_times_are_short_and_sleeps_at_once_when_long),
+		cmocka_unit_test(test_loop_hot_descriptors_find_everything_few_or_many),
+		cmocka_unit_test(test_loop_hot_descriptor_leaves_others_and_timers_their_turn),
+		cmocka_unit_test(
+			test_loop_hot_descriptors_may_be_deleted_by_each_other_and_set_to_nothing),
 	};
 
 	alarm(120); /* a lost wake-up would hang */
