@@ -452,15 +452,17 @@ enum pdu_rx_event pdu_rx_feed(struct pdu_rx *rx, const void *buf, size_t len, si
 }
 
 /* @iov NULL: the payload is dropped. */
-static enum pdu_rx_event accept_payload(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr)
+static enum pdu_rx_event accept_payload(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr,
+					size_t off)
 {
 	assert(rx->state == RX_WAIT);
 	if (!rx->data_len)
 		return pdu_end(rx);
 	rx->iov = iov;
 	rx->nr_iov = nr;
-	rx->iov_index = 0;
-	rx->iov_off = 0;
+	for (rx->iov_index = 0; iov && off >= iov[rx->iov_index].iov_len; rx->iov_index++)
+		off -= iov[rx->iov_index].iov_len;
+	rx->iov_off = off;
 	rx->data_left = rx->data_len;
 	rx->crc = CRC32C_INIT;
 	if (rx->pad_left)
@@ -470,15 +472,16 @@ static enum pdu_rx_event accept_payload(struct pdu_rx *rx, const struct iovec *i
 	return PDU_RX_MORE;
 }
 
-enum pdu_rx_event pdu_rx_accept(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr)
+enum pdu_rx_event pdu_rx_accept_at(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr,
+				   size_t off)
 {
-	assert(!rx->data_len || (iov && iov_bytes(iov, nr) >= rx->data_len));
-	return accept_payload(rx, iov, nr);
+	assert(!rx->data_len || (iov && iov_bytes(iov, nr) >= off + rx->data_len));
+	return accept_payload(rx, iov, nr, off);
 }
 
 enum pdu_rx_event pdu_rx_discard(struct pdu_rx *rx)
 {
-	return accept_payload(rx, NULL, 0);
+	return accept_payload(rx, NULL, 0, 0);
 }
 
 void pdu_rx_init(struct pdu_rx *rx, const struct pdu_rx_rule *rules, uint32_t max_capsule_data,

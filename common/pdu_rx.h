@@ -150,12 +150,20 @@ enum pdu_rx_event pdu_rx_feed(struct pdu_rx *rx, const void *buf, size_t len, si
 
 /**
  * pdu_rx_accept() - destination of the current PDU's payload, after PDU_RX_HEADER
- * @iov, @nr: borrowed until PDU_RX_DONE; the sum of the lengths is at least rx->data_len
+ * @iov, @nr: borrowed until PDU_RX_DONE; the sum of the lengths is at least @off + rx->data_len
  * (asserted). NULL and 0 if data_len is 0.
+ * @off: where within @iov, in bytes.
  *
  * Return: PDU_RX_MORE, or PDU_RX_DONE for a PDU without payload.
  */
-enum pdu_rx_event pdu_rx_accept(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr);
+enum pdu_rx_event pdu_rx_accept_at(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr,
+				   size_t off);
+
+static inline enum pdu_rx_event pdu_rx_accept(struct pdu_rx *rx, const struct iovec *iov,
+					      uint32_t nr)
+{
+	return pdu_rx_accept_at(rx, iov, nr, 0);
+}
 
 /** pdu_rx_discard() - like accept, but the payload is dropped (its digest is still checked) */
 enum pdu_rx_event pdu_rx_discard(struct pdu_rx *rx);

@@ -229,14 +229,17 @@ static bool conn_receive(struct nvmet_conn *conn)
 {
 	struct nvmet_core *core = conn->sq.core;
 	size_t want = NVMET_LOOKAHEAD_BYTES, payload = 0;
-	struct iovec iov[3];
+	struct iovec iov[CONN_RECV_IOV];
 	ssize_t n;
 	int nr;
 
-	nr = pdu_rx_payload_iov(&conn->rx, iov, 2);
+	nr = pdu_rx_payload_iov(&conn->rx, iov, CONN_RECV_IOV - 1);
 	for (int i = 0; i < nr; i++)
 		payload += iov[i].iov_len;
-	if (payload >= CONN_INPLACE_BYTES)
+	if (payload)
+		conn->large = conn->rx.data_len >= CONN_INPLACE_BYTES;
+	/* What large data starts with would have to be copied out of the look-ahead. */
+	if (conn->large && (payload || conn->nr_data))
 		want = CONN_SMALL_LOOKAHEAD;
 	iov[nr].iov_base = core->lookahead;
 	iov[nr].iov_len = want;
@@ -247,6 +250,7 @@ static bool conn_receive(struct nvmet_conn *conn)
 		nvmet_conn_close(conn);
 		return false;
 	}
+	loop_io_hot(&conn->io);
 	conn->rx_pace.bytes += (size_t)n;
 	want += payload;
 	if (payload) {

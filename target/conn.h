@@ -35,7 +35,8 @@ enum {
 	CONN_RECV_BUDGET = 4,	       /* receive calls of a connection in one turn */
 	CONN_INPLACE_BYTES = 32 << 10, /* payloads from here on go straight to their place, with a
 					  small look-ahead behind */
-	CONN_SMALL_LOOKAHEAD = 8 << 10,
+	CONN_SMALL_LOOKAHEAD = 1 << 10,
+	CONN_RECV_IOV = 300, /* pieces of the largest transfer, and the look-ahead */
 };
 
 /* One direction while something is under way in it; looked at once a second. */
@@ -53,6 +54,7 @@ struct nvmet_conn {
 	struct loop_io io;
 	unsigned int io_events; /* as last set */
 	uint8_t state;		/* enum nvmet_conn_state */
+	bool large;		/* the last payload that was received in place was large */
 	bool paused;		/* the receiver waits for a buffer or a request */
 	bool hdgst;
 	bool ddgst;
@@ -62,7 +64,6 @@ struct nvmet_conn {
 	struct nvmet_conn_pace tx_pace;
 	struct pdu_rx rx;
 	struct nvmet_req *rx_req; /* whose payload is being received */
-	struct iovec rx_iov;	  /* where it goes */
 	uint8_t *stash;		  /* received behind a PDU that could not be taken yet */
 	size_t stash_len;
 	size_t stash_off;

@@ -104,8 +104,8 @@ struct zeroes_state {
 static struct zeroes_state *zeroes_state(struct nvmet_req *req)
 {
 	/* The transport is done with iov once a command without data executes. */
-	static_assert(sizeof(struct zeroes_state) <= sizeof(req->iov), "fits");
-	return (struct zeroes_state *)&req->iov;
+	static_assert(sizeof(struct zeroes_state) <= sizeof(req->buf_iov), "fits");
+	return (struct zeroes_state *)&req->buf_iov;
 }
 
 static void zeroes_end(struct nvmet_req *req, uint16_t status)

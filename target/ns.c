@@ -172,6 +172,19 @@ void nvmet_ns_detach_cores(struct nvmet_ns *ns)
 	ns->attached = false;
 }
 
+bool nvmet_ns_map(struct nvmet_req *req)
+{
+	struct nvmet_ns *ns = req->ns;
+
+	/* Compare, too, reads blocks and has data from the host: not the same. */
+	if (!ns || !ns->ops->map ||
+	    !((req->op == NVMET_OP_READ && req->dir == NVMET_TO_HOST) ||
+	      (req->op == NVMET_OP_WRITE && req->dir == NVMET_FROM_HOST)))
+		return false;
+	req->mapped = ns->ops->map(req);
+	return req->mapped;
+}
+
 static void count(_Atomic uint64_t *counter, uint64_t n)
 {
 	/* Only this core writes: no read-modify-write on the bus. */

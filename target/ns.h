@@ -30,6 +30,15 @@ struct nvmet_ns_ops {
 	int (*attach)(struct nvmet_ns *ns, struct nvmet_core *core);
 	void (*detach)(struct nvmet_ns *ns, struct nvmet_core *core);
 	/*
+	 * map() - the namespace's own memory for the data of a Read or Write, instead of a buffer:
+	 * req->iov and req->nr_iov, of req->data_len bytes, which stay as they are until unmap(); or
+	 * req->drop_data, for data from the host that nobody wants. Return: whether it could; if
+	 * not, submit() finds the data in req->buf. submit() of a mapped Write may take the memory
+	 * for good: it clears req->mapped. NULL: there is no such memory.
+	 */
+	bool (*map)(struct nvmet_req *req);
+	void (*unmap)(struct nvmet_req *req);
+	/*
 	 * submit() - req->op on req->slba, req->nlb with req->buf; ends in exactly one
 	 * nvmet_ns_complete(), now or later, on the same core. What was queued reaches the device
 	 * at the end of the turn, by the backend's own loop hook.
@@ -80,7 +89,10 @@ int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *
 void nvmet_ns_free(struct nvmet_ns *ns);
 int nvmet_ns_attach_cores(struct nvmet_ns *ns);	 /* main thread, cores run */
 void nvmet_ns_detach_cores(struct nvmet_ns *ns); /* main thread, no connection is left */
-void nvmet_ns_submit(struct nvmet_req *req);	 /* counts, refuses when not ready, ops->submit */
+/* nvmet_ns_map() - data of @req moves between the host and the namespace's own memory. Return: false:
+ * it needs a buffer. Undone by nvmet_req_put_buf(). */
+bool nvmet_ns_map(struct nvmet_req *req);
+void nvmet_ns_submit(struct nvmet_req *req); /* counts, refuses when not ready, ops->submit */
 /* nvmet_ns_complete() - the backend's end of a request: req->done if set, else nvmet_req_complete()
  */
 void nvmet_ns_complete(struct nvmet_req *req, uint16_t status);

@@ -1,146 +1,279 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A namespace in memory: contents are gone with the daemon. Pages are taken when first written.
+ * A namespace in memory: contents are gone with the daemon. Its pages (pages.h) are what the sockets
+ * send from and receive into: a Read holds its pages until they are sent, a Write receives into
+ * pages of its own that become the namespace's when all is there. Where the pages do not fit the
+ * command, data goes through a buffer as with any backend.
  *
- * Runs on the cores, which share the contents. A drive reads and writes a block as a whole whoever
- * else is at it, so the range is cut into stripes, each moved under a lock that is held for as long
- * as copying it takes. Entry point: nvmet_ns_mem_ops. NVM Command Set Specification 1.x, "Atomic
- * Operation".
+ * Runs on the cores, which share the contents; a block is read and written as a whole. Entry point:
+ * nvmet_ns_mem_ops. NVM Command Set Specification 1.x, "Atomic Operation".
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
+#include "common/iov.h"
 #include "common/log.h"
 #include "target/ns.h"
+#include "target/pages.h"
 
-enum {
-	MEM_PAGE = 4096,
-	STRIPE_SHIFT = 16, /* as large as the largest block: none lies in two stripes */
-	NR_LOCKS = 64,
+/* What a request holds: in its ns_priv. */
+struct mem_req {
+	uint32_t nr_pages;
+	uint32_t iov_bytes; /* of the list when it is a block of the pool, 0: it is the one here */
+	struct iovec iov[15];
 };
 
-struct mem_ns {
-	uint8_t *base;
-	size_t len;
-	pthread_mutex_t lock[NR_LOCKS]; /* of stripe n: n % NR_LOCKS */
-};
+static_assert(sizeof(struct mem_req) <= NVMET_NS_PRIV, "fits");
+
+static const uint8_t zeroes[1 << NVMET_PAGE_SHIFT_MAX];
+
+static uint8_t page_shift(const struct nvmet_ns *ns)
+{
+	return max_of(ns->lba_shift, (uint8_t)NVMET_PAGE_SHIFT_MIN);
+}
+
+static size_t page_size(const struct nvmet_ns *ns)
+{
+	return (size_t)1 << page_shift(ns);
+}
+
+static struct mem_req *mem_req(struct nvmet_req *req)
+{
+	return (struct mem_req *)req->ns_priv;
+}
+
+/* ---- life ---- */
 
 static void mem_close(struct nvmet_ns *ns)
 {
-	struct mem_ns *m = ns->priv;
-
-	if (!m)
-		return;
-	if (m->base)
-		munmap(m->base, m->len);
-	for (int i = 0; i < NR_LOCKS; i++)
-		pthread_mutex_destroy(&m->lock[i]);
-	free(m);
+	nvmet_pages_free(ns->priv);
 	ns->priv = NULL;
 }
 
 static int mem_open(struct nvmet_ns *ns, const struct config_namespace *cfg)
 {
-	struct mem_ns *m = calloc(1, sizeof(*m));
-	void *base;
+	struct nvmet_pages *pages;
+	int ret;
 
-	if (!m)
-		return -ENOMEM;
-	ns->priv = m;
-	for (int i = 0; i < NR_LOCKS; i++)
-		pthread_mutex_init(&m->lock[i], NULL);
-	m->len = cfg->size_bytes;
-	base = mmap(NULL, m->len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED) {
-		int ret = -errno;
-
-		log_err("no room for a namespace in memory: %s; make device.mem smaller nsid=%u bytes=%zu",
-			strerror(-ret), ns->nsid, m->len);
+	ns->lba_shift = (uint8_t)__builtin_ctz(cfg->block_size);
+	ns->nsze = cfg->size_bytes >> ns->lba_shift;
+	ret = nvmet_pages_create(cfg->size_bytes, page_shift(ns), nvmet.nr_cores, &pages);
+	if (ret) {
+		log_err("no room for a namespace in memory: %s; make device.mem smaller nsid=%u bytes=%llu",
+			strerror(-ret), ns->nsid, (unsigned long long)cfg->size_bytes);
 		return ret;
 	}
-	m->base = base;
-	madvise(base, m->len, MADV_HUGEPAGE);
-	madvise(base, m->len, MADV_DONTDUMP);
-	ns->lba_shift = (uint8_t)__builtin_ctz(cfg->block_size);
-	ns->nsze = m->len >> ns->lba_shift;
+	ns->priv = pages;
 	ns->can_discard = true;
 	ns->can_write_zeroes = true;
 	ns->reads_zero_after_discard = true;
 	return 0;
 }
 
-static pthread_mutex_t *stripe_lock(struct mem_ns *m, uint64_t off)
+/* ---- data without a copy ---- */
+
+static void add_piece(struct nvmet_req *req, const uint8_t *base, size_t len)
 {
-	return &m->lock[(off >> STRIPE_SHIFT) % NR_LOCKS];
+	struct iovec *last = &req->iov[req->nr_iov - 1];
+
+	if (req->nr_iov && (uint8_t *)last->iov_base + last->iov_len == base)
+		last->iov_len += len;
+	else
+		req->iov[req->nr_iov++] = (struct iovec){ (void *)(uintptr_t)base, len };
 }
 
-static void mem_copy(struct mem_ns *m, uint64_t off, uint8_t *buf, size_t len, bool write)
+/* Room for a list of @nr pieces. */
+static bool take_list(struct nvmet_req *req, uint32_t nr)
 {
-	while (len) {
-		pthread_mutex_t *lock = stripe_lock(m, off);
-		size_t n = min_of(len, (size_t)(BIT64(STRIPE_SHIFT) - off % BIT64(STRIPE_SHIFT)));
+	struct mem_req *mr = mem_req(req);
 
-		pthread_mutex_lock(lock);
-		memcpy(write ? m->base + off : buf, write ? buf : m->base + off, n);
-		pthread_mutex_unlock(lock);
-		off += n;
-		buf += n;
-		len -= n;
+	mr->nr_pages = nr;
+	mr->iov_bytes = 0;
+	req->iov = mr->iov;
+	req->nr_iov = 0;
+	if (nr <= ARRAY_SIZE(mr->iov))
+		return true;
+	mr->iov_bytes = nr * (uint32_t)sizeof(struct iovec);
+	req->iov = mem_get(req->sq->core->pool, mr->iov_bytes);
+	return req->iov;
+}
+
+static void put_list(struct nvmet_req *req)
+{
+	struct mem_req *mr = mem_req(req);
+
+	nvmet_pages_release(req->ns->priv, req->sq->core->index, mr->nr_pages);
+	if (mr->iov_bytes)
+		mem_put(req->sq->core->pool, req->iov, mr->iov_bytes);
+	req->iov = NULL;
+	req->nr_iov = 0;
+}
+
+static bool mem_map(struct nvmet_req *req)
+{
+	const struct nvmet_ns *ns = req->ns;
+	struct nvmet_pages *pages = ns->priv;
+	int core = req->sq->core->index;
+	size_t size = page_size(ns);
+	uint64_t from = req->slba << ns->lba_shift, to = from + req->data_len;
+	uint64_t first = from >> page_shift(ns);
+	uint32_t nr = (uint32_t)(((to + size - 1) >> page_shift(ns)) - first);
+
+	if (req->op == NVMET_OP_WRITE && (from | to) & (size - 1))
+		return false; /* parts of pages */
+	if (!nvmet_pages_hold(pages, core, nr))
+		return false;
+	if (!take_list(req, nr)) {
+		nvmet_pages_release(pages, core, nr);
+		return false;
+	}
+	for (uint64_t i = first; from < to; i++) {
+		size_t off = from & (size - 1), len = min_of(size - off, (size_t)(to - from));
+		const uint8_t *page;
+
+		if (req->op == NVMET_OP_WRITE)
+			page = nvmet_page_new(pages, core);
+		else
+			page = nvmet_page_pin(pages, core, i);
+		add_piece(req, page ? page + off : zeroes, len);
+		from += len;
+	}
+	return true;
+}
+
+/* Calls @fn for every page of the list, but those that are only zeroes. */
+static void each_page(struct nvmet_req *req,
+		      void (*fn)(struct nvmet_req *req, uint8_t *page, uint64_t index))
+{
+	const struct nvmet_ns *ns = req->ns;
+	size_t size = page_size(ns);
+	uint64_t from = req->slba << ns->lba_shift;
+
+	for (uint16_t i = 0; i < req->nr_iov; i++) {
+		uint8_t *mem = req->iov[i].iov_base, *end = mem + req->iov[i].iov_len;
+
+		while (mem < end) {
+			size_t off = from & (size - 1);
+			size_t len = min_of(size - off, (size_t)(end - mem));
+
+			if (mem != zeroes)
+				fn(req, mem, from >> page_shift(ns));
+			mem += len;
+			from += len;
+		}
 	}
 }
 
-/* Whole pages go back to the system, which gives zeroes for them later. */
-static void zero(uint8_t *from, size_t len)
+static void put_page(struct nvmet_req *req, uint8_t *page, uint64_t index)
 {
-	uint8_t *to = from + len;
-	uint8_t *first = (uint8_t *)round_up_to((uintptr_t)from, (uintptr_t)MEM_PAGE);
-	uint8_t *last = (uint8_t *)((uintptr_t)to & ~(uintptr_t)(MEM_PAGE - 1));
+	(void)index;
+	nvmet_page_put(req->ns->priv, req->sq->core->index, page);
+}
 
-	if (first >= last || madvise(first, (size_t)(last - first), MADV_DONTNEED)) {
-		memset(from, 0, len);
+static void publish_page(struct nvmet_req *req, uint8_t *page, uint64_t index)
+{
+	nvmet_page_publish(req->ns->priv, req->sq->core->index, index, page);
+}
+
+static void mem_unmap(struct nvmet_req *req)
+{
+	each_page(req, put_page);
+	put_list(req);
+}
+
+/* ---- data through a buffer ---- */
+
+static void read_out(struct nvmet_req *req)
+{
+	const struct nvmet_ns *ns = req->ns;
+	int core = req->sq->core->index;
+	uint64_t from = req->slba << ns->lba_shift;
+	size_t left = (size_t)req->nlb << ns->lba_shift, size = page_size(ns);
+	uint8_t *dst = req->buf;
+
+	while (left) {
+		size_t off = from & (size - 1), len = min_of(size - off, left);
+		const uint8_t *page = nvmet_page_pin(ns->priv, core, from >> page_shift(ns));
+
+		memcpy(dst, page ? page + off : zeroes, len);
+		if (page)
+			nvmet_page_put(ns->priv, core, page);
+		dst += len;
+		from += len;
+		left -= len;
+	}
+}
+
+static void write_out(struct nvmet_ns *ns, int core, uint64_t from, const uint8_t *src, size_t left)
+{
+	size_t size = page_size(ns);
+
+	while (left) {
+		size_t off = from & (size - 1), len = min_of(size - off, left);
+
+		nvmet_page_write(ns->priv, core, from >> page_shift(ns), off, src, len);
+		src += src ? len : 0;
+		from += len;
+		left -= len;
+	}
+}
+
+static void clear(struct nvmet_ns *ns, int core, uint64_t slba, uint64_t nlb)
+{
+	uint64_t size = page_size(ns);
+	uint64_t from = slba << ns->lba_shift, to = from + (nlb << ns->lba_shift);
+	uint64_t first = round_up_to(from, size), last = to & ~(size - 1);
+
+	if (first > last) {
+		write_out(ns, core, from, NULL, to - from);
 		return;
 	}
-	memset(from, 0, (size_t)(first - from));
-	memset(last, 0, (size_t)(to - last));
+	write_out(ns, core, from, NULL, first - from);
+	nvmet_pages_clear(ns->priv, core, first >> page_shift(ns),
+			  (last - first) >> page_shift(ns));
+	write_out(ns, core, last, NULL, to - last);
 }
 
-static void mem_zero(struct nvmet_ns *ns, uint64_t slba, uint64_t nlb)
-{
-	struct mem_ns *m = ns->priv;
-	uint64_t off = slba << ns->lba_shift;
-	size_t len = nlb << ns->lba_shift;
-	bool one = off % BIT64(STRIPE_SHIFT) + len <= BIT64(STRIPE_SHIFT);
+/* ---- commands ---- */
 
-	/* More than one stripe: all locks, in order. Who copies holds one and waits for none. */
-	for (int i = 0; i < (one ? 1 : NR_LOCKS); i++)
-		pthread_mutex_lock(one ? stripe_lock(m, off) : &m->lock[i]);
-	zero(m->base + off, len);
-	for (int i = 0; i < (one ? 1 : NR_LOCKS); i++)
-		pthread_mutex_unlock(one ? stripe_lock(m, off) : &m->lock[i]);
+static void mem_read(struct nvmet_req *req)
+{
+	if (!req->mapped)
+		read_out(req);
+}
+
+static void mem_write(struct nvmet_req *req)
+{
+	if (!req->mapped) {
+		write_out(req->ns, req->sq->core->index, req->slba << req->ns->lba_shift, req->buf,
+			  (size_t)req->nlb << req->ns->lba_shift);
+		return;
+	}
+	each_page(req, publish_page);
+	put_list(req);
+	req->mapped = false;
 }
 
 static void mem_submit(struct nvmet_req *req)
 {
 	struct nvmet_ns *ns = req->ns;
-	uint64_t off = req->slba << ns->lba_shift;
-	size_t len = (size_t)req->nlb << ns->lba_shift;
+	int core = req->sq->core->index;
 	const struct nvme_dsm_range *range;
 
 	switch (req->op) {
 	case NVMET_OP_READ:
+		mem_read(req);
+		break;
 	case NVMET_OP_WRITE:
-		mem_copy(ns->priv, off, req->buf, len, req->op == NVMET_OP_WRITE);
+		mem_write(req);
 		break;
 	case NVMET_OP_WRITE_ZEROES:
-		mem_zero(ns, req->slba, req->nlb);
+		clear(ns, core, req->slba, req->nlb);
 		break;
 	case NVMET_OP_DISCARD:
 		range = (const struct nvme_dsm_range *)req->buf;
 		for (uint32_t i = 0; i < req->nlb; i++)
-			mem_zero(ns, le64toh(range[i].slba), le32toh(range[i].nlb));
+			clear(ns, core, le64toh(range[i].slba), le32toh(range[i].nlb));
 		break;
 	}
 	nvmet_ns_complete(req, 0);
@@ -150,5 +283,7 @@ const struct nvmet_ns_ops nvmet_ns_mem_ops = {
 	.name = "mem",
 	.open = mem_open,
 	.close = mem_close,
+	.map = mem_map,
+	.unmap = mem_unmap,
 	.submit = mem_submit,
 };

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "target/ns.h"
+
 static bool req_grow(struct nvmet_core *core)
 {
 	struct nvmet_req *chunk;
@@ -46,6 +48,8 @@ struct nvmet_req *nvmet_req_get(struct nvmet_sq *sq)
 	req->buf_len = 0;
 	req->data_len = 0;
 	req->data_done = 0;
+	req->mapped = false;
+	req->drop_data = false;
 	req->state = NVMET_REQ_NEW;
 	req->dir = NVMET_NO_DATA;
 	req->fua = false;
@@ -58,12 +62,25 @@ struct nvmet_req *nvmet_req_get(struct nvmet_sq *sq)
 	return req;
 }
 
+void nvmet_req_set_buf(struct nvmet_req *req, void *buf)
+{
+	req->buf = buf;
+	req->buf_iov.iov_base = buf;
+	req->buf_iov.iov_len = req->data_len;
+	req->iov = &req->buf_iov;
+	req->nr_iov = 1;
+}
+
 void nvmet_req_put_buf(struct nvmet_req *req)
 {
 	struct nvmet_core *core = req->sq->core;
 	uintptr_t reserve = (uintptr_t)core->reserve_base;
 	bool reserved;
 
+	if (req->mapped) {
+		req->mapped = false;
+		req->ns->ops->unmap(req);
+	}
 	if (!req->buf)
 		return;
 	reserved = core->reserve && (uintptr_t)req->buf - reserve < NVMET_RESERVE_BYTES;

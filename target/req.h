@@ -88,7 +88,12 @@ struct nvmet_req {
 	void (*done)(
 		struct nvmet_req *
 			req); /* takes the backend's completion instead of the response (Compare); NULL normally */
-	struct iovec iov; /* buf, data_len: what the transport moves */
+	struct iovec
+		*iov; /* where data_len bytes are or go: buf_iov, or the namespace's own memory */
+	uint16_t nr_iov;
+	bool mapped;	/* the namespace's own: nvmet_req_put_buf() gives it back */
+	bool drop_data; /* data from the host is read and forgotten */
+	struct iovec buf_iov;
 	struct mem_wait wait;
 	_Alignas(16) uint8_t ns_priv[NVMET_NS_PRIV];
 	struct pdu_tx tx;
@@ -125,7 +130,10 @@ struct nvmet_sq {
 struct nvmet_req *nvmet_req_get(struct nvmet_sq *sq); /* NULL: the core's limit is reached */
 /* nvmet_req_put() - off the queue, buffer back to the pool, free again */
 void nvmet_req_put(struct nvmet_req *req);
-/* nvmet_req_put_buf() - only the buffer, when its data is not needed any more; harmless without one */
+/* nvmet_req_set_buf() - data moves through @buf, a block of the core's pool or reserve */
+void nvmet_req_set_buf(struct nvmet_req *req, void *buf);
+/* nvmet_req_put_buf() - only the buffer or what is mapped, when its data is not needed any more;
+ * harmless without one */
 void nvmet_req_put_buf(struct nvmet_req *req);
 /* nvmet_req_by_index() - a request of @sq's core and of @sq itself; NULL for every other index */
 struct nvmet_req *nvmet_req_by_index(struct nvmet_sq *sq, uint16_t index);

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "target/conn.h"
 #include "target/dispatch.h"
+#include "target/ns.h"
 #include "target/subsys.h"
 
 /* ---- the end of a connection ---- */
@@ -92,14 +93,12 @@ void nvmet_tcp_respond(struct nvmet_req *req)
 	}
 	nvmet_req_cqe(req, &cqe);
 	if (req->dir == NVMET_TO_HOST && !req->status) {
-		req->iov.iov_base = req->buf;
-		req->iov.iov_len = req->data_len;
 		/* SUCCESS stands for the response only where nobody waits for an SQHD or a result
 		 * in it. */
 		bool success = req->sq->sqflow_off && !req->result;
 
-		pdu_tx_c2h_data(&req->tx, &conn->txq, req->sqe.cid, &req->iov, 1, req->data_len,
-				success ? NULL : &cqe, success);
+		pdu_tx_c2h_data(&req->tx, &conn->txq, req->sqe.cid, req->iov, req->nr_iov,
+				req->data_len, success ? NULL : &cqe, success);
 	} else {
 		nvmet_req_put_buf(req);
 		pdu_tx_rsp(&req->tx, &conn->txq, &cqe);
@@ -139,7 +138,7 @@ static void buffer_came(struct mem_wait *w, void *buf)
 	struct nvmet_req *req = container_of(w, struct nvmet_req, wait);
 	struct nvmet_conn *conn = container_of(req->sq, struct nvmet_conn, sq);
 
-	req->buf = buf;
+	nvmet_req_set_buf(req, buf);
 	if (conn->rx_req == req)
 		nvmet_conn_resume(conn); /* its payload waits in the receiver */
 	else if (req->dir == NVMET_TO_HOST)
@@ -148,18 +147,23 @@ static void buffer_came(struct mem_wait *w, void *buf)
 		send_r2t(conn, req);
 }
 
-/* True when the buffer is there now; else buffer_came() goes on. @reserve: it may be of the
+/* True when there is a place for the data now; else buffer_came() goes on. @reserve: it may be of the
  * reserve. */
 static bool take_buffer(struct nvmet_req *req, bool reserve)
 {
 	struct nvmet_core *core = req->sq->core;
+	void *buf;
 
-	req->buf_len = max_of(req->buf_len, req->data_len);
-	req->buf = mem_get(core->pool, req->buf_len);
-	if (!req->buf && reserve)
-		req->buf = mem_get(core->reserve, req->buf_len);
-	if (req->buf)
+	if (nvmet_ns_map(req))
 		return true;
+	req->buf_len = max_of(req->buf_len, req->data_len);
+	buf = mem_get(core->pool, req->buf_len);
+	if (!buf && reserve)
+		buf = mem_get(core->reserve, req->buf_len);
+	if (buf) {
+		nvmet_req_set_buf(req, buf);
+		return true;
+	}
 	req->wait.len = req->buf_len;
 	req->wait.fn = buffer_came;
 	mem_wait_add(reserve ? core->reserve : core->pool, &req->wait);
@@ -177,9 +181,8 @@ static enum nvmet_tcp_verdict accept_payload(struct nvmet_conn *conn, struct nvm
 					     enum pdu_rx_event *ev)
 {
 	conn->rx_req = req;
-	conn->rx_iov.iov_base = req->buf + req->data_done;
-	conn->rx_iov.iov_len = conn->rx.data_len;
-	*ev = pdu_rx_accept(&conn->rx, &conn->rx_iov, 1);
+	*ev = req->drop_data ? pdu_rx_discard(&conn->rx)
+			     : pdu_rx_accept_at(&conn->rx, req->iov, req->nr_iov, req->data_done);
 	return TCP_ACCEPTED;
 }
 

@@ -282,7 +282,7 @@ static bool has_data_from_host(const struct nvme_sqe *sqe)
 static void take_buffer(struct fake_sq *f, struct nvmet_req *req)
 {
 	req->buf_len = max_of(req->buf_len, req->data_len);
-	req->buf = mem_get(f->sq.core->pool, req->buf_len);
+	nvmet_req_set_buf(req, mem_get(f->sq.core->pool, req->buf_len));
 	must(req->buf);
 	memset(req->buf, f->fill, mem_block_size(req->buf_len));
 	if (req->dir != NVMET_FROM_HOST)
