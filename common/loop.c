@@ -35,7 +35,7 @@ enum {
 	COOL_TURNS = 1000, /* turns without, after there were more than HOT_MAX */
 	SLEEP_NS = 5000,   /* what an idle time is longer for having been slept through */
 	MEAN_OF = 8,
-	MEAN_CAP = 4, /* idle times count up to so many spin_us: a pause is soon forgotten */
+	MEAN_CAP = 2, /* idle times count up to so many spin_us: a pause is soon forgotten */
 };
 
 uint64_t loop_now_ns(const struct loop *loop)
