@@ -86,7 +86,7 @@ endif
 
 BUILD_PACKAGES := gcc libc6-dev linux-libc-dev pkg-config libevent-dev libssl-dev liburing-dev \
 	libnvme-dev libjson-c-dev libisal-dev libsystemd-dev
-TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 clang clang-format systemd \
+TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd \
 	$(shell sed 's/\#.*//' tests/vm/packages 2>/dev/null)
 
 # ---------------------------------------------------------------- flags

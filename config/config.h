@@ -53,6 +53,7 @@
 #define CONFIG_BDF_SIZE	      17 /* domain of 4 to 8 digits: dddd:bb:dd.f */
 #define CONFIG_ADDR_SIZE      64 /* a literal IPv4 or IPv6 address, with %scope */
 #define CONFIG_NAME_SIZE      64
+#define CONFIG_TCP_CA_SIZE    16 /* the kernel's TCP_CA_NAME_MAX */
 #define CONFIG_PATH_SIZE      4096
 
 enum config_hugepages {
@@ -175,9 +176,10 @@ struct config_port {
 	uint32_t index;
 	uint16_t portid;
 	struct config_addr addr;
-	uint32_t in_capsule_bytes; /* 0..MAX_ICD_BYTES, a multiple of 16 */
-	uint16_t max_queue_depth;  /* 2..MAX_QUEUE_ENTRIES */
-	uint32_t *subsystems;	   /* places in config.subsystems, in the file's order */
+	uint32_t in_capsule_bytes;		 /* 0..MAX_ICD_BYTES, a multiple of 16 */
+	uint16_t max_queue_depth;		 /* 2..MAX_QUEUE_ENTRIES */
+	char tcp_congestion[CONFIG_TCP_CA_SIZE]; /* "": the system's default */
+	uint32_t *subsystems; /* places in config.subsystems, in the file's order */
 	uint32_t nr_subsystems;
 	struct config_ana_group
 		*ana_groups;	/* ascending grpid; always has group 1 (optimized if not given) */

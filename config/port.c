@@ -331,6 +331,26 @@ static void read_port_subsystems(struct config_reader *rd, struct json_object *v
 	rd->port_subsystems[port - rd->cfg->ports] = names.name;
 }
 
+/* The name of a congestion control is one that a kernel module may have: "bbr", "dctcp". */
+static void read_congestion(struct config_reader *rd, struct json_object *val,
+			    const struct config_field *field, void *obj)
+{
+	char *name = (char *)obj + field->offset;
+	char text[CONFIG_TCP_CA_SIZE];
+	size_t len, i;
+
+	if (!json_object_is_type(val, json_type_string) ||
+	    !config_text(val, text, sizeof(text), &len))
+		len = 0;
+	for (i = 0; i < len && (isalnum((unsigned char)text[i]) || strchr("_-", text[i])); i++)
+		;
+	if (!len || i < len)
+		config_read_expected(rd, val,
+				     "the name of a TCP congestion control like \"cubic\"");
+	else
+		memcpy(name, text, len + 1);
+}
+
 #define FIELD(name, reader, member, ...) \
 	CONFIG_FIELD(name, reader, struct config_port, member, __VA_ARGS__)
 
@@ -339,6 +359,7 @@ const struct config_field config_param_fields[] = {
 	      .max = MAX_ICD_BYTES, .multiple = 16),
 	FIELD("max_queue_size", config_read_uint_or_default, max_queue_depth, .min = 2,
 	      .max = MAX_QUEUE_ENTRIES),
+	FIELD("tcp_congestion", read_congestion, tcp_congestion),
 	FIELD("pi_enable", config_read_ignored, portid),
 	{ .name = NULL },
 };

@@ -267,6 +267,8 @@ static void write_port(struct writer *w, struct json_object *list, const struct 
 	sub = put_object(w, obj, "param");
 	put_fmt(w, sub, "inline_data_size", "%u", port->in_capsule_bytes);
 	put_fmt(w, sub, "max_queue_size", "%u", port->max_queue_depth);
+	if (port->tcp_congestion[0])
+		put_text(w, sub, "tcp_congestion", port->tcp_congestion);
 	sub = put_list(w, obj, "subsystems");
 	for (i = 0; i < port->nr_subsystems; i++)
 		append(w, sub, json_object_new_string(cfg->subsystems[port->subsystems[i]].nqn));

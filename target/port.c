@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +68,37 @@ static const char *listen_advice(int err)
 	}
 }
 
+/* What the kernel has, in one line; "?" where that cannot be told. */
+static void available_congestion(char *buf, size_t size)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_available_congestion_control", "re");
+
+	snprintf(buf, size, "?");
+	if (!f)
+		return;
+	if (fgets(buf, (int)size, f))
+		buf[strcspn(buf, "\n")] = 0;
+	fclose(f);
+}
+
+/* Connections inherit it from the listening socket. */
+static int set_congestion(const struct nvmet_port *port)
+{
+	const char *name = port->cfg->tcp_congestion;
+	char available[256];
+	int ret;
+
+	if (!*name || !setsockopt(port->fd, IPPROTO_TCP, TCP_CONGESTION, name, strlen(name)))
+		return 0;
+	ret = -errno;
+	available_congestion(available, sizeof(available));
+	log_err("port %u: the kernel refuses tcp_congestion \"%s\": %s; available: %s",
+		port->cfg->portid, name,
+		ret == -ENOENT ? "it has none of this name, nor a module for it" : strerror(-ret),
+		available);
+	return ret;
+}
+
 int nvmet_port_open(const struct config_port *cfg, struct nvmet_port **portp)
 {
 	struct nvmet_port *port = calloc(1, sizeof(*port));
@@ -87,6 +120,9 @@ int nvmet_port_open(const struct config_port *cfg, struct nvmet_port **portp)
 			cfg->addr.trsvcid, strerror(-ret), listen_advice(ret));
 		goto fail;
 	}
+	ret = set_congestion(port);
+	if (ret)
+		goto fail;
 	if (getsockname(port->fd, (struct sockaddr *)&port->addr, &len)) {
 		ret = -errno;
 		goto fail;

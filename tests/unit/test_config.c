@@ -127,6 +127,8 @@ static void test_config_datacenter_example_means_what_it_says(void **state)
 	assert_int_equal(port[1].addr.treq, CONFIG_TREQ_NOT_REQUIRED);
 	assert_int_equal(port[1].in_capsule_bytes, 8192);
 	assert_int_equal(port[1].max_queue_depth, 128);
+	assert_string_equal(port[0].tcp_congestion, "");
+	assert_string_equal(port[1].tcp_congestion, "cubic");
 	config_free(cfg);
 }
 

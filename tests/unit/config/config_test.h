@@ -120,7 +120,8 @@ static inline bool same_port(const struct config_port *x, const struct config_po
 
 	if (x->portid != y->portid || !same_addr(&x->addr, &y->addr) ||
 	    x->in_capsule_bytes != y->in_capsule_bytes ||
-	    x->max_queue_depth != y->max_queue_depth || x->nr_subsystems != y->nr_subsystems ||
+	    x->max_queue_depth != y->max_queue_depth ||
+	    strcmp(x->tcp_congestion, y->tcp_congestion) || x->nr_subsystems != y->nr_subsystems ||
 	    x->nr_ana_groups != y->nr_ana_groups || x->nr_referrals != y->nr_referrals)
 		return false;
 	for (i = 0; i < x->nr_subsystems; i++)
