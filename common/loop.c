@@ -57,6 +57,7 @@ void loop_get_stats(const struct loop *loop, struct loop_stats *st)
 	st->busy_turns = atomic_load_explicit(&loop->busy_turns, memory_order_relaxed);
 	st->sleeps = atomic_load_explicit(&loop->sleeps, memory_order_relaxed);
 	st->messages = atomic_load_explicit(&loop->messages, memory_order_relaxed);
+	st->busy_ns = atomic_load_explicit(&loop->busy_ns, memory_order_relaxed);
 }
 
 unsigned int loop_run_messages(struct loop *loop)
@@ -465,6 +466,19 @@ static void become_idle(struct loop *loop, uint64_t now_ns)
 	loop->sleeps_before = atomic_load_explicit(&loop->sleeps, memory_order_relaxed);
 }
 
+/*
+ * One look at the clock per turn: the time since the last one was the end of the last turn and the
+ * beginning of this one, and was work if either found any. woken() leaves out what was slept.
+ */
+static void clock_turn(struct loop *loop)
+{
+	uint64_t now = clock_now_ns();
+
+	if (loop->found || !loop->idle)
+		count(&loop->busy_ns, now - loop->now_ns);
+	loop->now_ns = now;
+}
+
 /* Return: whether the next gather may block. If not, hooks are awake. */
 static bool prepare_sleep(struct loop *loop)
 {
@@ -480,8 +494,10 @@ static bool prepare_sleep(struct loop *loop)
 		wake_hooks(loop);
 		return false;
 	}
-	if (!loop->idle)
-		become_idle(loop, clock_now_ns());
+	if (!loop->idle) {
+		clock_turn(loop);
+		become_idle(loop, loop->now_ns);
+	}
 	count(&loop->sleeps, 1);
 	return true;
 }
@@ -556,7 +572,7 @@ int loop_turn(struct loop *loop)
 		log_err("event loop failed name=%s error=\"%s\"", loop->name, strerror(-ret));
 		return ret;
 	}
-	loop->now_ns = clock_now_ns();
+	clock_turn(loop);
 	if (loop_run_messages(loop))
 		loop->found = true;
 	for (h = walk_hooks(loop); h; h = next_hook(loop)) {

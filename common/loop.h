@@ -193,6 +193,7 @@ struct loop_stats {
 	uint64_t busy_turns;
 	uint64_t sleeps;
 	uint64_t messages;
+	uint64_t busy_ns; /* time in turns that found something; neither spinning nor asleep */
 };
 void loop_get_stats(const struct loop *loop, struct loop_stats *st);
 

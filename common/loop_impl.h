@@ -59,6 +59,7 @@ struct loop {
 	_Atomic uint64_t busy_turns;
 	_Atomic uint64_t sleeps;
 	_Atomic uint64_t messages;
+	_Atomic uint64_t busy_ns;
 
 	/* any thread */
 	struct msgq msgs;
