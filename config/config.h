@@ -71,6 +71,7 @@ struct config_daemon {
 	enum config_hugepages hugepages;
 	enum log_level log_level;
 	uint32_t spin_us;	   /* 0 = never spin */
+	bool balance;		   /* queues go to, and move to, the cores with the least load */
 	char *state_dir;	   /* absolute */
 	uint32_t max_io_bytes;	   /* power of two: MDTS, the longest transfer of one command */
 	uint32_t in_capsule_bytes; /* multiple of 16; default of every port */

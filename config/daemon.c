@@ -147,6 +147,7 @@ const struct config_field config_daemon_fields[] = {
 	FIELD("hugepages", config_read_choice, hugepages, .choices = hugepages_choices),
 	FIELD("log_level", config_read_choice, log_level, .choices = log_choices),
 	FIELD("spin_us", config_read_uint, spin_us, .min = 0, .max = CONFIG_MAX_SPIN_US),
+	FIELD("balance", config_read_bool, balance),
 	FIELD("state_dir", config_read_path, state_dir),
 	FIELD("max_io_size", config_read_size, max_io_bytes, .min = CONFIG_MIN_IO_SIZE,
 	      .max = MAX_XFER_BYTES, .pow2 = true),

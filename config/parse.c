@@ -173,6 +173,7 @@ static struct config *create(void)
 	cfg->daemon.hugepages = CONFIG_HUGEPAGES_AUTO;
 	cfg->daemon.log_level = LOG_LVL_INFO;
 	cfg->daemon.spin_us = 8;
+	cfg->daemon.balance = true;
 	cfg->daemon.max_io_bytes = 1u << 20;
 	cfg->daemon.in_capsule_bytes = 16384;
 	cfg->daemon.io_queue_depth = 128;

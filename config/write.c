@@ -119,6 +119,7 @@ static void write_daemon(struct writer *w, struct json_object *root,
 	put_text(w, obj, "hugepages", hugepages[daemon->hugepages]);
 	put_text(w, obj, "log_level", level[daemon->log_level]);
 	put_number(w, obj, "spin_us", daemon->spin_us);
+	put_bool(w, obj, "balance", daemon->balance);
 	put_text(w, obj, "state_dir", daemon->state_dir);
 	put_size(w, obj, "max_io_size", daemon->max_io_bytes);
 	put_number(w, obj, "in_capsule_data_size", daemon->in_capsule_bytes);

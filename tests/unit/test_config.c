@@ -46,6 +46,7 @@ static void test_config_empty_object_gives_defaults(void **state)
 	assert_int_equal(cfg->daemon.hugepages, CONFIG_HUGEPAGES_AUTO);
 	assert_int_equal(cfg->daemon.log_level, LOG_LVL_INFO);
 	assert_int_equal(cfg->daemon.spin_us, 8);
+	assert_true(cfg->daemon.balance);
 	assert_string_equal(cfg->daemon.state_dir, "/var/lib/nvmetcp");
 	assert_int_equal(cfg->daemon.max_io_bytes, 1 << 20);
 	assert_int_equal(cfg->daemon.in_capsule_bytes, 16384);
@@ -380,6 +381,7 @@ static void test_config_peculiar_texts_are_taken(void **state)
 		{ "{\"hosts\":null,\"subsystems\":[],\"ports\":[]}", 1 },
 		{ "{\"hosts\":[{\"nqn\":\"hostnqn\"}]}", 2 },
 		{ "{\"colour\":\"red\"}", 2 },
+		{ "{\"nvmetcpd\":{\"balance\":\"off\"}}", 1 },
 		{ "{\"subsystems\":[{\"nqn\":\"" NQN
 		  " \",\"attr\":{\"allow_any_host\":\"y\",\"serial\":123,"
 		  "\"version\":1.3,\"pi_enable\":\"on\",\"vendor_id\":\"0X1AF4\","

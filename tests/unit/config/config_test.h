@@ -68,8 +68,9 @@ static inline bool same_daemon(const struct config_daemon *x, const struct confi
 	return x->nr_cores == y->nr_cores && x->has_cpus == y->has_cpus &&
 	       !memcmp(x->cpu, y->cpu, sizeof(x->cpu)) && x->memory_bytes == y->memory_bytes &&
 	       x->hugepages == y->hugepages && x->log_level == y->log_level &&
-	       x->spin_us == y->spin_us && same_text(x->state_dir, y->state_dir) &&
-	       x->max_io_bytes == y->max_io_bytes && x->in_capsule_bytes == y->in_capsule_bytes &&
+	       x->spin_us == y->spin_us && x->balance == y->balance &&
+	       same_text(x->state_dir, y->state_dir) && x->max_io_bytes == y->max_io_bytes &&
+	       x->in_capsule_bytes == y->in_capsule_bytes &&
 	       x->io_queue_depth == y->io_queue_depth && x->max_io_queues == y->max_io_queues;
 }
 
