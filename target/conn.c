@@ -23,7 +23,7 @@ static struct nvmet_conn *conn_of(struct nvmet_sq *sq)
 	return container_of(sq, struct nvmet_conn, sq);
 }
 
-/* Any thread. */
+/* The core's thread; any other with the lock, so that the queue does not change its core. */
 static void conn_ask_close(struct nvmet_sq *sq, const char *why)
 {
 	struct nvmet_conn *conn = conn_of(sq);
@@ -71,6 +71,8 @@ void nvmet_conn_idle(struct nvmet_conn *conn)
 {
 	if (conn->state == CONN_CLOSED && !conn->sq.outstanding)
 		loop_defer(conn->sq.core->loop, &conn->free_work);
+	else if (unlikely(conn->move.to))
+		nvmet_move_idle(conn);
 }
 
 void nvmet_conn_close(struct nvmet_conn *conn)
@@ -85,6 +87,7 @@ void nvmet_conn_close(struct nvmet_conn *conn)
 	stream_close(&conn->stream);
 	list_del(&conn->dirty);
 	list_del(&conn->starved);
+	nvmet_move_forget(conn);
 	pdu_txq_drop(&conn->txq);
 	nvmet_tcp_drop_requests(conn);
 	if (conn->sq.ctrl)
@@ -299,8 +302,14 @@ void nvmet_conn_resume(struct nvmet_conn *conn)
 		return;
 	conn->paused = false;
 	list_del(&conn->starved);
-	/* The engine still holds the header it reported: ask again, then go on behind it. */
-	if (conn_event(conn, PDU_RX_HEADER) && conn_feed_stash(conn))
+	if (!nvmet_move_replay(conn)) {
+		conn->paused = true;
+		conn_set_events(conn);
+		return;
+	}
+	/* The engine may still hold the header it reported: ask again, then go on behind it. */
+	if ((pdu_rx_where(&conn->rx).iov_len || conn_event(conn, PDU_RX_HEADER)) &&
+	    conn_feed_stash(conn))
 		conn_set_events(conn);
 }
 
@@ -391,24 +400,46 @@ void nvmet_conn_close_core(struct nvmet_core *core)
 
 /* ---- the beginning ---- */
 
-static void conn_start_msg(struct loop_msg *msg)
+void nvmet_conn_part(struct nvmet_conn *conn)
 {
-	struct nvmet_conn *conn = container_of(msg, struct nvmet_conn, start_msg);
+	loop_io_del(&conn->io);
+	list_del(&conn->link);
+	list_del(&conn->dirty);
+	list_del(&conn->starved);
+}
+
+void nvmet_conn_join(struct nvmet_conn *conn)
+{
 	struct nvmet_core *core = conn->sq.core;
 
 	list_add_tail(&core->conns, &conn->link);
 	if (!core->tick.armed)
 		loop_timer_start(&core->tick, NVMET_TICK_MS);
+	conn->io_events = 0;
+	if (loop_io_add(core->loop, &conn->io, conn->stream.fd, 0, conn_io))
+		nvmet_conn_close(conn);
+}
+
+static void conn_start_msg(struct loop_msg *msg)
+{
+	struct nvmet_conn *conn = container_of(msg, struct nvmet_conn, start_msg);
+
 	conn->rx_pace.since_ns = conn->tx_pace.since_ns = clock_now_ns();
 	conn->deadline_ns = conn->rx_pace.since_ns + CONN_IC_TIMEOUT_S * 1000000000ull;
-	conn->io_events = LOOP_READ;
-	if (loop_io_add(core->loop, &conn->io, conn->stream.fd, LOOP_READ, conn_io))
-		nvmet_conn_close(conn);
+	nvmet_conn_join(conn);
+	if (conn->state != CONN_CLOSED)
+		conn_set_events(conn);
+}
+
+static void conn_move(struct nvmet_sq *sq, struct nvmet_core *to)
+{
+	nvmet_move_start(conn_of(sq), to);
 }
 
 static const struct nvmet_sq_ops conn_sq_ops = {
 	.respond = nvmet_tcp_respond,
 	.close = conn_ask_close,
+	.move = conn_move,
 };
 
 static void conn_init(struct nvmet_conn *conn, struct nvmet_core *core, struct nvmet_port *port)
@@ -427,6 +458,7 @@ static void conn_init(struct nvmet_conn *conn, struct nvmet_core *core, struct n
 	conn->start_msg.fn = conn_start_msg;
 	conn->close_msg.fn = conn_close_msg;
 	loop_work_init(&conn->free_work, conn_free_work);
+	nvmet_move_init(conn);
 	pdu_txq_init(&conn->txq);
 	list_init(&conn->ctl_tx.link);
 	/* Until Connect tells the queue, admin and fabrics commands may carry 8 KiB. */
@@ -436,7 +468,7 @@ static void conn_init(struct nvmet_conn *conn, struct nvmet_core *core, struct n
 
 void nvmet_conn_open(int fd, struct nvmet_port *port)
 {
-	struct nvmet_core *core = nvmet_core_least_busy();
+	struct nvmet_core *core = nvmet_place_accept();
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
 	struct nvmet_conn *conn;

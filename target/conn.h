@@ -3,6 +3,8 @@
  * A connection: its socket, what is being received and sent, and its submission queue. conn.c moves
  * bytes and keeps the life cycle, tcp.c knows the PDUs.
  *
+ * The connection of an I/O queue may change its core: target/move.h.
+ *
  * Life: accepted by the main thread -> handed to a core -> CONN_IC -> CONN_LIVE -> (CONN_DRAIN:
  * daemon stops) -> (CONN_TERM: a TermReq goes out, the peer has a moment to close) -> CONN_CLOSED:
  * socket gone, waits for requests at the backends -> freed.
@@ -14,6 +16,7 @@
 #include "common/pdu_rx.h"
 #include "common/pdu_tx.h"
 #include "common/stream.h"
+#include "target/move.h"
 #include "target/req.h"
 
 enum nvmet_conn_state {
@@ -75,6 +78,7 @@ struct nvmet_conn {
 	bool close_done;
 	const char *close_why;
 	struct loop_work free_work;
+	struct nvmet_move move;
 	struct sockaddr_storage local;
 	char peer_text[64];
 };
@@ -97,6 +101,10 @@ void nvmet_conn_resume(struct nvmet_conn *conn); /* the reason to pause is gone 
 void nvmet_conn_close(struct nvmet_conn *conn);	 /* at once; harmless when closed */
 /* nvmet_conn_idle() - a request ended: a closed connection may be freed, a draining one closed */
 void nvmet_conn_idle(struct nvmet_conn *conn);
+/* nvmet_conn_part() - takes an idle connection off its core; nvmet_conn_join() puts it on sq.core,
+ * without receiving yet: nvmet_conn_resume() follows */
+void nvmet_conn_part(struct nvmet_conn *conn);
+void nvmet_conn_join(struct nvmet_conn *conn);
 /* nvmet_conn_tick() - once a second: deadlines of every connection of @core */
 void nvmet_conn_tick(struct nvmet_core *core, uint64_t now_ns);
 /* nvmet_conn_drain_core() - the daemon stops: finish what was taken, then close */
@@ -106,6 +114,9 @@ void nvmet_conn_close_core(struct nvmet_core *core);
 /* ---- tcp.c ---- */
 enum nvmet_tcp_verdict nvmet_tcp_header(struct nvmet_conn *conn, enum pdu_rx_event *ev);
 void nvmet_tcp_payload_done(struct nvmet_conn *conn);
+/* nvmet_tcp_begin() - a command that came without data and was held. Return: false, nothing done:
+ * no request is free and the connection waits for one. */
+bool nvmet_tcp_begin(struct nvmet_conn *conn, const struct nvme_sqe *sqe);
 /* nvmet_tcp_fatal() - TermReq with @fes, @fei and the offending header, then the end; @why for the
  * log */
 void nvmet_tcp_fatal(struct nvmet_conn *conn, uint16_t fes, uint32_t fei, const char *why);

@@ -22,22 +22,6 @@ struct nvmet nvmet = {
 	.discovery_genctr = 1,
 };
 
-struct nvmet_core *nvmet_core_least_busy(void)
-{
-	struct nvmet_core *best = NULL;
-	uint32_t best_nr = MAX_CONNS_PER_CORE;
-
-	for (int i = 0; i < nvmet.nr_cores; i++) {
-		uint32_t nr = atomic_load_explicit(&nvmet.cores[i]->nr_conns, memory_order_relaxed);
-
-		if (nr < best_nr) {
-			best = nvmet.cores[i];
-			best_nr = nr;
-		}
-	}
-	return best;
-}
-
 /* ---- the turn ---- */
 
 static int core_poll(struct loop_hook *h)
@@ -72,6 +56,7 @@ static void core_tick(struct loop_timer *t)
 {
 	struct nvmet_core *core = container_of(t, struct nvmet_core, tick);
 
+	nvmet_place_tick(core);
 	nvmet_conn_tick(core, loop_now_ns(core->loop));
 	if (!list_empty(&core->conns))
 		loop_timer_start(t, NVMET_TICK_MS);
@@ -106,6 +91,7 @@ static void core_free(struct nvmet_core *core)
 	mem_pool_free(core->pool);
 	mem_pool_free(core->reserve);
 	loop_timer_done(&core->tick);
+	nvmet_place_done(core);
 	loop_free(core->loop);
 	free(core);
 }
@@ -142,6 +128,8 @@ static int core_create(int index, int cpu, const struct config_daemon *cfg,
 	ret = loop_create(&opts, &core->loop);
 	if (!ret)
 		ret = loop_timer_init(core->loop, &core->tick, core_tick);
+	if (!ret)
+		ret = nvmet_place_init(core);
 	if (ret)
 		goto fail;
 	core->hook.poll = core_poll;
@@ -166,6 +154,7 @@ static void core_leave(void *arg)
 	struct nvmet_core *core = arg;
 
 	loop_timer_done(&core->tick);
+	nvmet_place_done(core);
 	loop_hook_del(&core->hook);
 }
 

@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "config/config.h"
+#include "target/place.h"
 
 struct nvmet_req;
 struct nvmet_subsys;
@@ -42,11 +43,13 @@ struct nvmet_core {
 	void *reserve_base;
 	struct loop_hook hook;
 	struct list conns;
-	_Atomic uint32_t nr_conns; /* also counts those on their way here */
-	struct list dirty;	   /* connections with something to send, each once */
-	struct list starved;	   /* connections that wait for a free request */
-	struct loop_timer tick;	   /* once a second, while there are connections */
-	uint8_t *lookahead;	   /* NVMET_LOOKAHEAD_BYTES of the reserve */
+	_Atomic uint32_t
+		nr_conns;    /* also counts those on their way here; of all cores: with the lock */
+	struct list dirty;   /* connections with something to send, each once */
+	struct list starved; /* connections that wait for a free request */
+	struct loop_timer tick; /* once a second, while there are connections */
+	uint8_t *lookahead;	/* NVMET_LOOKAHEAD_BYTES of the reserve */
+	struct nvmet_place place;
 
 	/* requests: all of the core's connections share them */
 	struct nvmet_req **req_chunk; /* NVMET_MAX_REQS / NVMET_REQ_CHUNK + 1 pointers */
@@ -79,8 +82,6 @@ extern struct nvmet nvmet;
 int nvmet_cores_start(const struct config *cfg);
 /* nvmet_cores_stop() - ends the threads and frees everything; no connection is left. Harmless when not started. */
 void nvmet_cores_stop(void);
-/* nvmet_core_least_busy() - where the next connection goes; main thread */
-struct nvmet_core *nvmet_core_least_busy(void);
 
 static inline void nvmet_lock(void)
 {

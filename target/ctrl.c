@@ -353,6 +353,7 @@ void nvmet_sq_detach(struct nvmet_sq *sq)
 		return;
 	nvmet_lock();
 	ctrl->sqs[sq->qid] = NULL;
+	nvmet_place_settle(sq, NULL);
 	if (sq->qid) {
 		ctrl->nr_io_queues--;
 		ctrl_update_csts(ctrl);

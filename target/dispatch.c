@@ -14,6 +14,7 @@ enum {
 	LOC_OPCODE = 0,
 	LOC_FLAGS = 1,
 	LOC_SGL = offsetof(struct nvme_sqe, dptr),
+	WORK_SHIFT = 12, /* a command costs about what moving 4 KiB does */
 };
 
 uint16_t nvmet_req_bad_field(struct nvmet_req *req, uint16_t loc)
@@ -164,6 +165,7 @@ void nvmet_req_complete(struct nvmet_req *req, uint16_t status)
 		nvmet_ctrl_log_error(req);
 	if (++sq->sqhd >= sq->size)
 		sq->sqhd = 0;
+	sq->work += 1 + (req->data_len >> WORK_SHIFT);
 	sq->ops->respond(req);
 }
 

@@ -224,6 +224,8 @@ static void execute_connect(struct nvmet_req *req)
 	req->result = sq->ctrl->cntlid;
 	connect_accepted(sq, &c);
 	nvmet_req_complete(req, 0);
+	if (sq->qid)
+		nvmet_place_connected(sq);
 }
 
 /* ---- properties ---- */

@@ -102,17 +102,28 @@ struct nvmet_req {
 struct nvmet_sq_ops {
 	void (*respond)(
 		struct nvmet_req *req); /* the queue is alive: send data and response, then put */
-	void (*close)(struct nvmet_sq *sq,
-		      const char *why); /* any thread; asynchronous; harmless when closing already */
+	/* the queue's core, or with the lock held; asynchronous; harmless when closing already */
+	void (*close)(struct nvmet_sq *sq, const char *why);
+	/* the queue's core: it shall go to @to soon; NULL: this transport cannot */
+	void (*move)(struct nvmet_sq *sq, struct nvmet_core *to);
 };
 
-/* One submission queue with its completion queue: one connection. Embedded in the transport's connection. */
+/*
+ * One submission queue with its completion queue: one connection. Embedded in the transport's
+ * connection.
+ *
+ * @core changes only when an I/O queue moves (target/move.c): on the old core, with nvmet.lock held
+ * and no request outstanding. So who reads it is the core itself; a backend on whichever thread, for
+ * a request that it has; or anybody else with the lock held, who also sends what is to reach the
+ * core before releasing it. An admin queue never moves.
+ */
 struct nvmet_sq {
 	const struct nvmet_sq_ops *ops;
 	struct nvmet_core *core;
-	struct nvmet_ctrl *ctrl; /* NULL before Connect; a reference is held */
-	struct nvmet_port *port; /* where the host came in */
-	struct list reqs;	 /* in use on this queue */
+	struct nvmet_core *place; /* of an I/O queue: where it is or goes; the lock guards it */
+	struct nvmet_ctrl *ctrl;  /* NULL before Connect; a reference is held */
+	struct nvmet_port *port;  /* where the host came in */
+	struct list reqs;	  /* in use on this queue */
 	uint16_t qid;
 	uint16_t size; /* entries; 1 before Connect */
 	uint16_t sqhd;
@@ -120,6 +131,7 @@ struct nvmet_sq {
 	bool sqflow_off;      /* the host disabled SQ flow control: SQHD is not reported */
 	bool dead;	      /* no command is taken, no response sent */
 	_Atomic bool seen;    /* a command arrived since keep alive looked */
+	uint64_t work;	      /* done so far: commands, and pages of data */
 	uint32_t icd_bytes;   /* in-capsule bytes this queue takes */
 	struct sockaddr_storage
 		*local; /* address the host reached, for discovery; borrowed from the connection */

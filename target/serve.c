@@ -49,8 +49,10 @@ static uint32_t nr_conns(void)
 {
 	uint32_t nr = 0;
 
+	nvmet_lock(); /* a queue that changes its core counts on one */
 	for (int i = 0; i < nvmet.nr_cores; i++)
 		nr += atomic_load(&nvmet.cores[i]->nr_conns);
+	nvmet_unlock();
 	return nr;
 }
 
@@ -280,6 +282,8 @@ int nvmet_serve(const struct config *cfg, bool hint)
 	if (!ret)
 		ret = loop_signal_add(nvmet.main_loop, &sigint, SIGINT, stop_signal);
 	if (!ret)
+		ret = nvmet_place_start();
+	if (!ret)
 		ret = accept_all();
 	if (!ret) {
 		if (hint)
@@ -291,6 +295,7 @@ int nvmet_serve(const struct config *cfg, bool hint)
 		loop_signal_del(&sigterm);
 		loop_signal_del(&sigint);
 		loop_timer_done(&drain_timer);
+		nvmet_place_stop();
 	}
 	take_down();
 	loop_free(nvmet.main_loop);

@@ -197,22 +197,61 @@ static enum nvmet_tcp_verdict refuse(struct nvmet_conn *conn, struct nvmet_req *
 	return TCP_ACCEPTED;
 }
 
+/* A prepared command without data in its capsule. */
+static void begin(struct nvmet_req *req)
+{
+	struct nvmet_conn *conn = container_of(req->sq, struct nvmet_conn, sq);
+
+	if (req->dir == NVMET_NO_DATA)
+		nvmet_req_execute(req);
+	else if (!take_buffer(req, may_use_reserve(req)))
+		return; /* buffer_came() goes on */
+	else if (req->dir == NVMET_TO_HOST)
+		nvmet_req_execute(req);
+	else
+		send_r2t(conn, req);
+}
+
+/* NULL: none is free, and the connection waits for one. */
+static struct nvmet_req *get_req(struct nvmet_conn *conn)
+{
+	struct nvmet_req *req = nvmet_req_get(&conn->sq);
+
+	if (!req)
+		list_add_tail(&conn->sq.core->starved, &conn->starved);
+	return req;
+}
+
+bool nvmet_tcp_begin(struct nvmet_conn *conn, const struct nvme_sqe *sqe)
+{
+	struct nvmet_req *req = get_req(conn);
+	uint16_t status;
+
+	if (!req)
+		return false;
+	req->sqe = *sqe;
+	status = nvmet_req_prepare(req, 0);
+	if (status)
+		nvmet_req_complete(req, status);
+	else
+		begin(req);
+	return true;
+}
+
 static enum nvmet_tcp_verdict take_cmd(struct nvmet_conn *conn, enum pdu_rx_event *ev)
 {
 	uint32_t icd_len = conn->rx.data_len;
 	struct nvmet_req *req;
 	uint16_t status;
 
-	if (conn->sq.outstanding >= conn->sq.size) {
+	if (conn->sq.outstanding + conn->move.nr_held >= conn->sq.size) {
 		nvmet_tcp_fatal(conn, NVME_TCP_FES_PDU_SEQ_ERR, 0,
 				"more commands than the queue has entries");
 		return TCP_CLOSED;
 	}
-	req = nvmet_req_get(&conn->sq);
-	if (!req) {
-		list_add_tail(&conn->sq.core->starved, &conn->starved);
+	req = get_req(conn);
+	if (!req)
 		return TCP_PAUSE;
-	}
 	req->sqe = conn->rx.pdu.cmd.sqe;
 	status = nvmet_req_prepare(req, icd_len);
 	if (status)
@@ -223,14 +262,35 @@ static enum nvmet_tcp_verdict take_cmd(struct nvmet_conn *conn, enum pdu_rx_even
 	}
 	*ev = pdu_rx_accept(&conn->rx, NULL, 0);
 	conn->rx_req = NULL;
-	if (req->dir == NVMET_NO_DATA)
-		nvmet_req_execute(req);
-	else if (!take_buffer(req, may_use_reserve(req)))
-		return TCP_ACCEPTED;
-	else if (req->dir == NVMET_TO_HOST)
-		nvmet_req_execute(req);
-	else
-		send_r2t(conn, req);
+	begin(req);
+	return TCP_ACCEPTED;
+}
+
+/* Whether a write waits, or will wait, for H2CData: what is behind in the stream has to be read. */
+static bool awaits_data(const struct nvmet_conn *conn)
+{
+	struct list *pos;
+
+	list_for_each(pos, &conn->sq.reqs) {
+		const struct nvmet_req *req = list_entry(pos, struct nvmet_req, link);
+
+		if (req->dir == NVMET_FROM_HOST &&
+		    (req->state == NVMET_REQ_NEW || req->state == NVMET_REQ_DATA))
+			return true;
+	}
+	return false;
+}
+
+/* The queue is about to go to another core: see move.c. */
+static enum nvmet_tcp_verdict take_cmd_later(struct nvmet_conn *conn, enum pdu_rx_event *ev)
+{
+	if (!awaits_data(conn))
+		return TCP_PAUSE;
+	if (conn->rx.data_len || conn->sq.outstanding + conn->move.nr_held >= conn->sq.size ||
+	    !nvmet_move_hold(conn, &conn->rx.pdu.cmd.sqe))
+		return take_cmd(conn, ev);
+	*ev = pdu_rx_accept(&conn->rx, NULL, 0);
+	conn->rx_req = NULL;
 	return TCP_ACCEPTED;
 }
 
@@ -358,7 +418,7 @@ enum nvmet_tcp_verdict nvmet_tcp_header(struct nvmet_conn *conn, enum pdu_rx_eve
 	case NVME_TCP_ICREQ:
 		return take_icreq(conn, ev);
 	case NVME_TCP_CMD:
-		return take_cmd(conn, ev);
+		return unlikely(conn->move.to) ? take_cmd_later(conn, ev) : take_cmd(conn, ev);
 	case NVME_TCP_H2C_DATA:
 		return take_data(conn, ev);
 	default: /* the engine's table lets nothing else through */
