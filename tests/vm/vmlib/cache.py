@@ -101,6 +101,10 @@ class Cache:
         age = time.time() - os.stat(os.path.join(folder, "made-of.json")).st_mtime
         return 0 <= age < FRESH_S
 
+    def has(self, recipe):
+        """Whether get() would find an image, however old."""
+        return self._find("%s-%s" % (recipe.name, _hash(*recipe.text()))) is not None
+
     def get(self, recipe, refresh=False):
         """The Image of a recipe, built when it is not there. See _build for recipes."""
         prefix = "%s-%s" % (recipe.name, _hash(*recipe.text()))
