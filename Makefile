@@ -312,7 +312,7 @@ vm: all
 	@[ -x tests/vm/interactive ] || { echo 'tests/vm/interactive is not there' >&2; exit 1; }
 	@BUILD='$(abspath $(B))' tests/vm/interactive
 bench: all $(BENCH_BIN)
-	@BUILD='$(abspath $(B))' tests/bench/run $(BENCH_ARGS)
+	@BUILD='$(abspath $(B))' tests/bench/run --vm=auto $(BENCH_ARGS)
 
 .PHONY: format
 format:

@@ -4,6 +4,7 @@
 from cells import ONE_CONNECTION, plain
 from figures import middle, ranged, short, two_digits
 from plot import Plot
+import vm_report
 
 BUSY = 0.95  # a thread that spins should have its core to itself
 
@@ -16,6 +17,7 @@ class Results:
         self.floors = {}  # key: [{...}]
         self.fio = {}  # Cell: [{...}]
         self.extras = {}
+        self.vm = {}  # Group: {cell name: [{...}]}
 
     def column(self, runs, field):
         return [r[field] for r in runs if r]
@@ -149,12 +151,11 @@ def calls_table(calls):
     return table(("workload (null)", "side", "calls per I/O", "not failed", "which"), rows)
 
 
-def markdown(results, machine):
-    parts = ["# Results\n", *(f"- {name}: {value}" for name, value in machine.items()), ""]
-    parts.append("Medians (least..most) of the rounds; latency in microseconds; target CPU in "
+def throughput_parts(results):
+    parts = ["Medians (least..most) of the rounds; latency in microseconds; target CPU in "
                  "seconds per million I/Os; ratio: to the floor of the same round; disturbed: "
                  "rounds in which the spinning initiator got less than 95 % of its core, which are "
-                 "worth little.\n")
+                 "worth little.\n"]
     parts.append("## Our target, our initiator\n")
     head = ("cell", "IOPS", "MiB/s", "mean", "p50", "p99", "p99.9", "target CPU", "floor IOPS",
             "ratio", "goal", "disturbed")
@@ -162,6 +163,13 @@ def markdown(results, machine):
     parts.append("## The floor\n")
     parts.append(table(("cell", "IOPS", "MiB/s", "mean", "p50", "p99", "p99.9"),
                        floor_rows(results)))
+    return parts
+
+
+def markdown(results, machine):
+    parts = ["# Results\n", *(f"- {name}: {value}" for name, value in machine.items()), ""]
+    if results.cells:
+        parts += throughput_parts(results)
     rows = list(fio_rows(results))
     if rows:
         parts.append("## Beside fio's io_uring on the same file, without a network\n")
@@ -173,6 +181,8 @@ def markdown(results, machine):
         parts += ["## Memory\n", memory_table(results.extras["memory"])]
     if results.extras.get("system_calls"):
         parts += ["## System calls\n", calls_table(results.extras["system_calls"])]
+    if results.vm:
+        parts += vm_report.parts(results.vm, table)
     return "\n".join(parts)
 
 
@@ -215,4 +225,5 @@ def document(results, machine):
               for (rw, bs, qd, conns), runs in results.floors.items()]
     fio = [{"name": c.name, "rounds": runs} for c, runs in results.fio.items() if any(runs)]
     return {"machine": machine, "cells": [cell_json(results, c) for c in results.cells],
-            "floors": floors, "fio": fio, **results.extras}
+            "floors": floors, "fio": fio, "virtual_machine": vm_report.document(results.vm),
+            **results.extras}
