@@ -119,9 +119,9 @@ def figures_of(group, folder):
 # ---------------------------------------------------------------- rounds
 
 
-def boot(args, plans, results, wanted):
+def boot(args, plans, results, chosen):
     """One guest, from boot to end; what it says is passed on."""
-    timeout = round(4 * vm_cells.seconds_of(wanted, args.vm_seconds))
+    timeout = round(4 * vm_cells.seconds_of(chosen, args.vm_seconds))
     argv = [
         VM / "run",
         "--kernel",
@@ -149,22 +149,26 @@ def boot(args, plans, results, wanted):
         )
 
 
-def run(args):
-    """{group: {cell: [figures of each round]}}, and what the guest is."""
-    wanted = [g for g in vm_cells.groups() if re.search(args.only, f"vm/{g.name}")]
-    found = {g: {vm_cells.cell_name(s): [] for s in g.shapes} for g in wanted}
-    if not wanted:
-        return found
+def wanted(args):
+    return [g for g in vm_cells.groups() if re.search(args.only, f"vm/{g.name}")]
+
+
+def run(args, found):
+    """Fills {group: {cell: [figures of each round]}}, a round at a time."""
+    chosen = wanted(args)
+    if not chosen:
+        return
     pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
     base = pathlib.Path(tempfile.mkdtemp(prefix="vm-", dir=args.output))
     for turn in range(args.vm_rounds):
         print(f"# virtual machine, round {turn + 1}/{args.vm_rounds}", flush=True)
         plans, results = base / f"plan-{turn}", base / f"results-{turn}"
         plans.mkdir()
-        vm_cells.write_plan(plans, wanted, args.vm_seconds, turn)
-        boot(args, plans, results, wanted)
-        for group in wanted:
-            for cell, run_ in figures_of(group, results / "out" / group.name).items():
-                found[group][cell].append(run_)
+        vm_cells.write_plan(plans, chosen, args.vm_seconds, turn)
+        boot(args, plans, results, chosen)
+        brought = {g: figures_of(g, results / "out" / g.name) for g in chosen}
+        for group, cells in brought.items():
+            of_group = found.setdefault(group, {})
+            for cell, figures in cells.items():
+                of_group.setdefault(cell, []).append(figures)
     shutil.rmtree(base)
-    return found
