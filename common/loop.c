@@ -86,6 +86,13 @@ void loop_hook_add(struct loop *loop, struct loop_hook *h)
 	list_add_tail(&loop->hooks, &h->link);
 }
 
+void loop_hook_add_first(struct loop *loop, struct loop_hook *h)
+{
+	h->loop = loop;
+	h->asked = false;
+	list_add(&loop->hooks, &h->link);
+}
+
 void loop_hook_del(struct loop_hook *h)
 {
 	if (!h->loop)

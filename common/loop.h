@@ -142,7 +142,7 @@ int loop_signal_add(struct loop *loop, struct loop_signal *s, int signo,
 		    void (*fn)(struct loop_signal *s));
 void loop_signal_del(struct loop_signal *s); /* harmless on a zeroed one */
 
-/* ---- hooks: run every turn, in the order they were added ---- */
+/* ---- hooks: run every turn, one after the other ---- */
 struct loop_hook {
 	struct list link;
 	int (*poll)(struct loop_hook *h);    /* gather. Return: how many found; or NULL */
@@ -160,6 +160,8 @@ struct loop_hook {
  * Hooks may be added and deleted by any callback of the loop, hooks included.
  */
 void loop_hook_add(struct loop *loop, struct loop_hook *h);
+/* loop_hook_add_first() - the same, but it runs before those that are there */
+void loop_hook_add_first(struct loop *loop, struct loop_hook *h);
 void loop_hook_del(struct loop_hook *h); /* harmless on a zeroed or deleted one */
 
 /* loop_busy() - this turn found work (say, by a receive that no descriptor announced) */

@@ -223,7 +223,8 @@ static int pcie_attach(struct nvmet_ns *ns, struct nvmet_core *core)
 		dc->hook.poll = queue_poll;
 		dc->hook.submit = queue_submit;
 		dc->hook.sleep = queue_sleep;
-		loop_hook_add(core->loop, &dc->hook);
+		/* Before the core's own: the drive works while the turn's answers are sent. */
+		loop_hook_add_first(core->loop, &dc->hook);
 	}
 	dc->users++;
 	return 0;

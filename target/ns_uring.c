@@ -327,7 +327,8 @@ static int ring_create(struct nvmet_core *core, struct nvmet_uring **up)
 	u->hook.submit = ring_submit;
 	u->hook.sleep = ring_sleep;
 	u->hook.wake = ring_wake;
-	loop_hook_add(core->loop, &u->hook);
+	/* Before the core's own: a device works while the turn's answers are sent. */
+	loop_hook_add_first(core->loop, &u->hook);
 	*up = u;
 	return 0;
 fail:

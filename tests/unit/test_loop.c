@@ -130,6 +130,27 @@ static void test_loop_hooks_run_in_order(void **state)
 	}
 }
 
+static void test_loop_hook_added_first_runs_before_the_others(void **state)
+{
+	struct probe p[3];
+	struct end *irq;
+
+	(void)state;
+	loop_new(0);
+	irq = end_new(LOOP_READ, irq_seen);
+	for (int j = 0; j < 3; j++)
+		probe_init(&p[j], (char)('a' + j));
+	loop_hook_add(loop, &p[1].hook);
+	loop_hook_add(loop, &p[2].hook);
+	loop_hook_add_first(loop, &p[0].hook);
+	p[2].interrupt = true;
+	p[2].irq = irq;
+	assert_int_equal(loop_run(loop), 0);
+	assert_string_equal(trace, "pa pb pc sa sb sc za zb zc wa wb wc irq pa pb pc sa sb sc ");
+	end_free(irq);
+	loop_end();
+}
+
 static void test_loop_hook_deleted_in_any_hook_is_not_called(void **state)
 {
 	static const struct {
@@ -564,6 +585,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loop_hooks_run_in_order),
+		cmocka_unit_test(test_loop_hook_added_first_runs_before_the_others),
 		cmocka_unit_test(test_loop_hook_deleted_in_any_hook_is_not_called),
 		cmocka_unit_test(test_loop_hook_added_in_hook_runs_from_then_on),
 		cmocka_unit_test(test_loop_found_by_hook_looks_again_before_sleeping),
