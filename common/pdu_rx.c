@@ -451,6 +451,48 @@ enum pdu_rx_event pdu_rx_feed(struct pdu_rx *rx, const void *buf, size_t len, si
 	return ev;
 }
 
+enum pdu_rx_event pdu_rx_feed_in_place(struct pdu_rx *rx, const void *buf, size_t len, size_t *used)
+{
+	enum pdu_rx_event ev = PDU_RX_MORE;
+	const uint8_t *p = buf;
+	size_t left = len;
+
+	if (unlikely(!wanted(rx)))
+		ev = stalled(rx);
+	while (left && ev == PDU_RX_MORE) {
+		size_t n = min_of(left, wanted(rx));
+		bool payload = rx->state == RX_DATA;
+
+		if (payload) {
+			const struct iovec *v = &rx->iov[rx->iov_index];
+
+			if (p != (const uint8_t *)v->iov_base + rx->iov_off)
+				break;
+			n = min_of(n, v->iov_len - rx->iov_off);
+		}
+		ev = take(rx, payload ? NULL : p, n);
+		p += n;
+		left -= n;
+	}
+	*used = len - left;
+	return ev;
+}
+
+enum pdu_rx_part pdu_rx_part(const struct pdu_rx *rx)
+{
+	switch (rx->state) {
+	case RX_COMMON:
+	case RX_HEADER:
+		return PDU_RX_IN_HEADER;
+	case RX_DATA:
+		return PDU_RX_IN_PAYLOAD;
+	case RX_DDGST:
+		return PDU_RX_IN_DIGEST;
+	default:
+		return PDU_RX_ELSEWHERE;
+	}
+}
+
 /* @iov NULL: the payload is dropped. */
 static enum pdu_rx_event accept_payload(struct pdu_rx *rx, const struct iovec *iov, uint32_t nr,
 					size_t off)

@@ -149,6 +149,26 @@ enum pdu_rx_event pdu_rx_advance(struct pdu_rx *rx, size_t n);
 enum pdu_rx_event pdu_rx_feed(struct pdu_rx *rx, const void *buf, size_t len, size_t *used);
 
 /**
+ * pdu_rx_feed_in_place() - the same for bytes that were received where their payload may belong
+ *
+ * Header and digest bytes are copied as pdu_rx_feed() does; payload is taken only where it lies in
+ * its destination already, memory of payloads is never written to. PDU_RX_MORE with *used < @len:
+ * the next byte is payload that lies elsewhere, pdu_rx_feed() would move it.
+ */
+enum pdu_rx_event pdu_rx_feed_in_place(struct pdu_rx *rx, const void *buf, size_t len,
+				       size_t *used);
+
+/* Which part of a PDU the next byte belongs to. */
+enum pdu_rx_part {
+	PDU_RX_IN_HEADER, /* hdr_got bytes of it came, 0: the next byte begins a PDU */
+	PDU_RX_IN_PAYLOAD,
+	PDU_RX_IN_DIGEST, /* behind the payload, digest_got bytes of it came */
+	PDU_RX_ELSEWHERE, /* padding, payload that is dropped, a TermReq's rest, or nothing is taken */
+};
+
+enum pdu_rx_part pdu_rx_part(const struct pdu_rx *rx);
+
+/**
  * pdu_rx_accept() - destination of the current PDU's payload, after PDU_RX_HEADER
  * @iov, @nr: borrowed until PDU_RX_DONE; the sum of the lengths is at least @off + rx->data_len
  * (asserted). NULL and 0 if data_len is 0.

@@ -30,6 +30,8 @@ enum {
 	TCP_AHEAD_ADMIN = 16 << 10,
 	TCP_AHEAD_SMALL = 4 << 10, /* after large payloads: what lies in it must be copied */
 	TCP_LARGE_BYTES = 16 << 10,
+	TCP_PLACE_BYTES = 512 << 10, /* guessed payloads of one receive call */
+	TCP_GAPS_BYTES = 32 << 10,
 	TCP_ERROR_TEXT = 200,
 	TCP_STAGE_MS = 10000, /* for each stage of a connection; less if admin commands have less */
 };
@@ -43,19 +45,53 @@ struct tcp_r2t {
 	uint32_t left;
 };
 
-/* What the transport knows of one outstanding command. 127 of a queue of 128: 80 KiB. */
+/*
+ * What the transport knows of one outstanding command. 127 of a queue of 128: 80 KiB. What every
+ * command touches lies in its first three cache lines.
+ */
 struct tcp_tag {
-	struct pdu_tx tx; /* the capsule; after it is sent, one H2CData at a time */
-	struct tcp_queue *tq;
-	struct nvmh_req *req; /* valid while the tag is taken */
-	uint32_t moved;	      /* bytes received, or bytes sent or asked for by R2Ts so far */
-	bool tx_busy;	      /* tx is on its way: the request's memory is in use */
-	bool last;	      /* C2HData with LAST came */
+	_Alignas(64) struct nvmh_req *req; /* valid while the tag is taken */
+	struct list link; /* in tq->untold while nothing of the answer came, else by itself */
+	uint32_t moved;	  /* bytes received, or bytes sent or asked for by R2Ts so far */
+	bool tx_busy;	  /* tx is on its way: the request's memory is in use */
+	bool last;	  /* C2HData with LAST came */
 	bool ddgst_bad;
 	uint8_t nr_r2t;
+	struct pdu_tx tx; /* the capsule; after it is sent, one H2CData at a time */
+	struct tcp_queue *tq;
 	uint8_t first_r2t;
 	struct tcp_r2t r2t[TCP_MAX_R2T];
 	struct iovec iov[TCP_TAG_IOV];
+};
+
+/* What has to come after the PDU before, as far as one can tell. */
+enum tcp_due {
+	TCP_DUE_ANY,
+	TCP_DUE_RSP,  /* the response to the command whose data have just come */
+	TCP_DUE_DATA, /* more data of the same command */
+};
+
+/*
+ * The bytes of one receive call that the engine has not taken yet: @left bytes from iov[at] on.
+ * Those before iov[ahead] may lie in memory of requests, where they were guessed to belong.
+ */
+struct tcp_in {
+	struct iovec *iov; /* on the stack of the receive call */
+	int at;
+	int ahead;
+	size_t left;
+};
+
+/* What nvmh_tcp_place() guesses by (tcp_place.c). */
+struct tcp_guess {
+	uint8_t *gaps;	  /* TCP_GAPS_BYTES: what lies between payloads is received here */
+	uint8_t *rescue;  /* TCP_PLACE_BYTES: what was guessed wrong is taken from here */
+	uint32_t window;  /* bytes of one receive call */
+	uint32_t penalty; /* receive calls without a guess after the next wrong one */
+	uint32_t pause;	  /* receive calls without a guess from now on */
+	uint8_t pdo;	  /* of the last C2HData PDU: bytes before its payload; 0: none came yet */
+	uint8_t due;	  /* enum tcp_due */
+	bool rsp;	  /* a response follows the data (no SUCCESS flag) */
 };
 
 enum tcp_stage {
@@ -83,8 +119,12 @@ struct tcp_queue {
 	bool armed;	/* the owner slept: look at the socket even without commands outstanding */
 	uint8_t idle_polls;
 	bool in_poll;
-	bool closing;	/* nothing is said any more */
-	int nr_done;	/* requests completed by the current receive */
+	bool closing;	    /* nothing is said any more */
+	int nr_done;	    /* requests completed by the current receive */
+	struct list untold; /* I/O commands of whose answer nothing came, oldest first */
+	uint32_t nr_untold_reads;
+	struct tcp_in in;
+	struct tcp_guess guess;
 	int watch_epfd; /* the epoll descriptor that watches the socket, -1: none */
 	uint32_t watch_events;
 	struct pdu_tx ctl_tx; /* ICReq, TermReq */
@@ -166,6 +206,46 @@ void nvmh_tcp_tag_send_data(struct tcp_tag *tag);
  * (tcp_recv.c)
  */
 int nvmh_tcp_recv(struct tcp_queue *tq);
+/*
+ * nvmh_tcp_place() - where the next bytes should go without being copied: the rest of the payload
+ * in progress, and behind it what the oldest commands are likely to be answered with. All of it may
+ * be wrong: see nvmh_tcp_rescue() (tcp_place.c).
+ * @iov: receives at most @max entries.
+ * @bytes: what they hold. @covered: the payload in progress is among them to its end.
+ * Return: entries.
+ */
+int nvmh_tcp_place(struct tcp_queue *tq, struct iovec *iov, int max, size_t *bytes, bool *covered);
+/*
+ * nvmh_tcp_rescue() - bytes that lie where they do not belong, or in memory of a request that is
+ * about to be completed: all that is not taken yet leaves memory of requests
+ */
+void nvmh_tcp_rescue(struct tcp_queue *tq);
+/* nvmh_tcp_placed() - a receive call brought @got bytes */
+void nvmh_tcp_placed(struct tcp_queue *tq, size_t got);
+
+/* nvmh_tcp_due() - what has to come after a C2HData PDU with those flags */
+static inline enum tcp_due nvmh_tcp_due(uint8_t flags)
+{
+	if (!(flags & NVME_TCP_F_DATA_LAST))
+		return TCP_DUE_DATA;
+	return flags & NVME_TCP_F_DATA_SUCCESS ? TCP_DUE_ANY : TCP_DUE_RSP;
+}
+
+/* nvmh_tcp_untold_add(), _del() - a command is sent; the first of its answer comes, or its end */
+static inline void nvmh_tcp_untold_add(struct tcp_queue *tq, struct tcp_tag *tag)
+{
+	list_add_tail(&tq->untold, &tag->link);
+	tq->nr_untold_reads += tag->req->dir == NVMH_FROM_CTRL;
+}
+
+static inline void nvmh_tcp_untold_del(struct tcp_queue *tq, struct tcp_tag *tag)
+{
+	if (list_empty(&tag->link))
+		return;
+	list_del(&tag->link);
+	tq->nr_untold_reads -= tag->req->dir == NVMH_FROM_CTRL;
+}
+
 /*
  * nvmh_tcp_queue_watch() - let @epfd (-1: nobody) tell about @events of the socket. Return: 0 or
  * -errno.

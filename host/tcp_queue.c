@@ -290,6 +290,8 @@ int nvmh_tcp_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	pdu_tx_cmd(&tag->tx, &tq->txq, &req->sqe, in_capsule ? req->iov : NULL,
 		   in_capsule ? req->nr_iov : 0, in_capsule ? len : 0);
 	pdu_txq_push(&tq->txq, &tag->tx);
+	if (q->qid)
+		nvmh_tcp_untold_add(tq, tag);
 	return 0;
 }
 
@@ -363,14 +365,18 @@ int nvmh_tcp_queue_alloc(struct tcp_queue *tq)
 
 	nvmh_tcp_queue_release(tq);
 	tq->ahead_size = tq->q->qid ? TCP_AHEAD_IO : TCP_AHEAD_ADMIN;
-	tq->tags = calloc(tq->q->nr_tags, sizeof(*tq->tags));
+	tq->tags = aligned_alloc(_Alignof(struct tcp_tag), tq->q->nr_tags * sizeof(*tq->tags));
 	tq->ahead = malloc(tq->ahead_size);
 	tq->rx_iov = malloc(MAX_IOV * sizeof(*tq->rx_iov));
-	if (!tq->tags || !tq->ahead || !tq->rx_iov) {
+	tq->guess.gaps = malloc(TCP_GAPS_BYTES);
+	tq->guess.rescue = malloc(TCP_PLACE_BYTES);
+	if (!tq->tags || !tq->ahead || !tq->rx_iov || !tq->guess.gaps || !tq->guess.rescue) {
 		nvmh_tcp_queue_release(tq);
 		return -ENOMEM;
 	}
+	memset(tq->tags, 0, tq->q->nr_tags * sizeof(*tq->tags));
 	for (i = 0; i < tq->q->nr_tags; i++) {
+		list_init(&tq->tags[i].link);
 		list_init(&tq->tags[i].tx.link);
 		tq->tags[i].tx.sent = tag_sent;
 		tq->tags[i].tq = tq;
@@ -383,9 +389,13 @@ void nvmh_tcp_queue_release(struct tcp_queue *tq)
 	free(tq->tags);
 	free(tq->ahead);
 	free(tq->rx_iov);
+	free(tq->guess.gaps);
+	free(tq->guess.rescue);
 	tq->tags = NULL;
 	tq->ahead = NULL;
 	tq->rx_iov = NULL;
+	tq->guess.gaps = NULL;
+	tq->guess.rescue = NULL;
 }
 
 void nvmh_tcp_queue_start(struct tcp_queue *tq)
@@ -393,6 +403,15 @@ void nvmh_tcp_queue_start(struct tcp_queue *tq)
 	pdu_rx_init(&tq->rx, pdu_rx_from_ctrl, 0, UINT32_MAX);
 	pdu_txq_init(&tq->txq);
 	list_init(&tq->ctl_tx.link);
+	list_init(&tq->untold);
+	tq->nr_untold_reads = 0;
+	tq->guess = (struct tcp_guess){
+		.gaps = tq->guess.gaps,
+		.rescue = tq->guess.rescue,
+		.window = TCP_PLACE_BYTES / 8,
+		.penalty = 2,
+	};
+	memset(&tq->in, 0, sizeof(tq->in));
 	tq->rx_tag = NULL;
 	tq->tx_blocked = false;
 	tq->tx_wanted = false;

@@ -4,8 +4,8 @@
  * not to send. Runs in the thread that owns the connection (tcp.h). Entry point: nvmh_tcp_recv().
  *
  * One receive call covers the rest of the payload in progress, straight into the caller's memory,
- * and a look-ahead for what follows; small payloads are copied out of the look-ahead, large ones go
- * to their place. The PDU engine has checked lengths, flags and header digests; here each PDU is
+ * what is likely to come next (tcp_place.c), and a look-ahead for what else follows, out of which it
+ * is copied. The PDU engine has checked lengths, flags and header digests; here each PDU is
  * matched with the command it belongs to before a byte of it is taken. A violation ends the
  * connection: nothing later on it could be trusted.
  * NVMe/TCP Transport Specification, sections 3.3 and 3.6.
@@ -110,6 +110,10 @@ static void complete(struct tcp_queue *tq, struct tcp_tag *tag, struct nvme_cqe 
 {
 	if (tag->ddgst_bad && !(cqe_status(cqe) & ST_MASK))
 		cqe->status = le16_make(ST_TRANSIENT_TRANSPORT << 1);
+	/* bytes behind this PDU may lie in the memory of a read that ends without its data */
+	if (tag->req->dir == NVMH_FROM_CTRL && tag->moved != tag->req->len)
+		nvmh_tcp_rescue(tq);
+	nvmh_tcp_untold_del(tq, tag);
 	tq->nr_done++;
 	nvmh_queue_complete(tq->q, tag->req, cqe);
 }
@@ -120,6 +124,7 @@ static void rx_rsp(struct tcp_queue *tq)
 	struct tcp_tag *tag = find_tag(tq, cqe.cid, FEI_RSP_CID, "response");
 	const struct nvmh_req *req;
 
+	tq->guess.due = TCP_DUE_ANY;
 	if (!tag)
 		return;
 	req = tag->req;
@@ -185,6 +190,8 @@ static enum pdu_rx_event rx_data(struct tcp_queue *tq)
 	if (!tag)
 		return PDU_RX_BAD;
 	req = tag->req;
+	nvmh_tcp_untold_del(tq, tag);
+	tq->guess.pdo = tq->rx.pdu.hdr.pdo;
 	tq->rx_tag = tag;
 	tq->large = tq->rx.data_len >= TCP_LARGE_BYTES;
 	if (!tag->moved)
@@ -204,7 +211,9 @@ static void rx_data_done(struct tcp_queue *tq)
 	tag->moved += tq->rx.data_len;
 	tag->ddgst_bad |= tq->rx.ddgst_bad;
 	tag->last = flags & NVME_TCP_F_DATA_LAST;
-	if (!(flags & NVME_TCP_F_DATA_SUCCESS))
+	tq->guess.due = nvmh_tcp_due(flags);
+	tq->guess.rsp = !(flags & NVME_TCP_F_DATA_SUCCESS);
+	if (tq->guess.rsp)
 		return;
 	cqe.cid = tag->req->sqe.cid;
 	complete(tq, tag, &cqe);
@@ -247,6 +256,7 @@ static void rx_r2t(struct tcp_queue *tq)
 			.left = len,
 		};
 		tag->moved += len;
+		nvmh_tcp_untold_del(tq, tag);
 		if (!tag->tx_busy)
 			nvmh_tcp_tag_send_data(tag);
 	}
@@ -320,17 +330,28 @@ static bool handle(struct tcp_queue *tq, enum pdu_rx_event ev)
 	return true;
 }
 
-/* Return: the connection lives. */
-static bool feed(struct tcp_queue *tq, const uint8_t *buf, size_t len)
+/* Gives what was received to the engine. Return: the connection lives. */
+static bool take_all(struct tcp_queue *tq)
 {
-	while (len) {
+	struct tcp_in *in = &tq->in;
+
+	while (in->left) {
+		struct iovec *v = &in->iov[in->at];
+		size_t n = min_of(v->iov_len, in->left);
+		bool placed = in->at < in->ahead;
 		enum pdu_rx_event ev;
 		size_t used;
 
-		ev = pdu_rx_feed(&tq->rx, buf, len, &used);
-		buf += used;
-		len -= used;
-		if (!handle(tq, ev))
+		ev = placed ? pdu_rx_feed_in_place(&tq->rx, v->iov_base, n, &used)
+			    : pdu_rx_feed(&tq->rx, v->iov_base, n, &used);
+		in->left -= used;
+		if (used == v->iov_len)
+			in->at++;
+		else
+			*v = (struct iovec){ (uint8_t *)v->iov_base + used, v->iov_len - used };
+		if (ev == PDU_RX_MORE && used < n)
+			nvmh_tcp_rescue(tq);
+		else if (!handle(tq, ev))
 			return false;
 	}
 	return true;
@@ -340,15 +361,14 @@ static bool feed(struct tcp_queue *tq, const uint8_t *buf, size_t len)
 static bool recv_once(struct tcp_queue *tq)
 {
 	struct iovec iov[MAX_IOV];
-	size_t place, got;
-	size_t room = 0;
+	size_t place, room = 0;
+	bool covered, lives;
 	ssize_t n;
 	int nr;
 
-	nr = pdu_rx_payload_iov(&tq->rx, iov, MAX_IOV - 1);
-	place = iov_bytes(iov, (size_t)nr);
+	nr = nvmh_tcp_place(tq, iov, MAX_IOV - 1, &place, &covered);
 	/* only behind a payload that is covered to its end */
-	if (!nr || place == tq->rx.data_left)
+	if (covered)
 		room = tq->large ? TCP_AHEAD_SMALL : tq->ahead_size;
 	iov[nr] = (struct iovec){ tq->ahead, room };
 	n = stream_recv(&tq->stream, iov, room ? nr + 1 : nr);
@@ -360,12 +380,11 @@ static bool recv_once(struct tcp_queue *tq)
 				    n ? strerrordesc_np((int)-n) : "closed by the controller");
 		return false;
 	}
-	got = (size_t)n;
-	if (nr && !handle(tq, pdu_rx_advance(&tq->rx, min_of(got, place))))
-		return false;
-	if (got > place && !feed(tq, tq->ahead, got - place))
-		return false;
-	return got == place + room;
+	tq->in = (struct tcp_in){ .iov = iov, .ahead = nr, .left = (size_t)n };
+	lives = take_all(tq);
+	tq->in.left = 0;
+	nvmh_tcp_placed(tq, (size_t)n);
+	return lives && (size_t)n == place + room;
 }
 
 int nvmh_tcp_recv(struct tcp_queue *tq)
