@@ -51,12 +51,13 @@ struct nvmh_queue {
 	_Atomic uint8_t state;		      /* enum nvmh_queue_state */
 	/* nvmh_thread_token() of who last submitted or polled; 0: nobody, or released */
 	_Atomic uintptr_t owner;
-	_Atomic bool check; /* the controller's thread asks the owner to look at deadlines */
-	bool polling;	    /* within nvmh_queue_poll(): no flush from below it */
-	uint16_t qid;	    /* 0: admin */
-	uint16_t size;	    /* entries */
-	uint16_t nr_tags;   /* size - 1 */
-	uint16_t free_head; /* index of a free tag, NVMH_NO_TAG when none */
+	_Atomic bool check;  /* the controller's thread asks the owner to look at deadlines */
+	_Atomic bool kicked; /* nvmh_queue_kick() made event_fd readable */
+	bool polling;	     /* within nvmh_queue_poll(): no flush from below it */
+	uint16_t qid;	     /* 0: admin */
+	uint16_t size;	     /* entries */
+	uint16_t nr_tags;    /* size - 1 */
+	uint16_t free_head;  /* index of a free tag, NVMH_NO_TAG when none */
 	_Atomic uint16_t outstanding; /* written by the owner */
 	struct nvmh_tag *tags;
 	int event_fd;		  /* kicks the owner: MSI-X vector, or eventfd */
@@ -105,6 +106,7 @@ struct nvmh_transport_ops {
 	const char *name;
 	uint8_t tries; /* bring-ups in a row that may fail before the controller is DEAD; 0: 1 */
 	bool remote;   /* CONNECTING while it is brought up again */
+	bool irq;      /* the device makes an I/O queue's event_fd readable, too */
 	/* bring-up, ends with a NULL fn; the same table serves a reset */
 	const struct nvmh_step *steps;
 	int (*open)(struct nvmh_ctrl *ctrl); /* once; may take ->tr */

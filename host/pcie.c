@@ -462,6 +462,7 @@ static const struct nvmh_step steps[] = {
 
 const struct nvmh_transport_ops nvmh_pcie_ops = {
 	.name = "pcie",
+	.irq = true,
 	.tries = TRIES,
 	.steps = steps,
 	.open = pcie_open,

@@ -162,8 +162,10 @@ void nvmh_queue_kick(struct nvmh_queue *q)
 	uint64_t one = 1;
 
 	/* EAGAIN: the counter is full, so the descriptor is readable already */
-	if (q->event_fd >= 0 && write(q->event_fd, &one, sizeof(one)) < 0)
+	if (q->event_fd >= 0 && write(q->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return;
+	/* after the write: an owner that sees it empties the descriptor for good */
+	atomic_store(&q->kicked, true);
 }
 
 void nvmh_queue_flush(struct nvmh_queue *q)
@@ -282,14 +284,24 @@ int nvmh_queue_fd(struct nvmh_queue *q)
 	return q->ops->queue_fd(q);
 }
 
-int nvmh_queue_arm(struct nvmh_queue *q)
+/* Makes the descriptor tell of what comes from now on only. Return: it does. */
+static bool empty_event_fd(struct nvmh_queue *q)
 {
 	uint64_t count;
+
+	if (!q->ops->irq && !atomic_load_explicit(&q->kicked, memory_order_relaxed))
+		return true;
+	atomic_store(&q->kicked, false);
+	return read(q->event_fd, &count, sizeof(count)) >= 0 || errno == EAGAIN;
+}
+
+int nvmh_queue_arm(struct nvmh_queue *q)
+{
 	uint8_t state;
 
 	touch(q);
 	/* Emptied first, then looked: what comes in between makes the descriptor readable again. */
-	if (read(q->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+	if (!empty_event_fd(q))
 		return 1;
 	state = atomic_load(&q->state);
 	if (state == NVMH_Q_FLUSH || atomic_load(&q->check))

@@ -355,6 +355,21 @@ static void test_arm_empties_the_descriptor_first(void **state)
 	assert_int_equal(nvmh_queue_arm(&q), 1);
 }
 
+/* A device makes the descriptor readable without a kick. */
+static void test_arm_empties_what_a_device_wrote(void **state)
+{
+	struct nvmh_transport_ops ops = idle_ops;
+	uint64_t one = 1;
+
+	(void)state;
+	ops.irq = true;
+	q.ops = &ops;
+	assert_int_equal(write(q.event_fd, &one, sizeof(one)), sizeof(one));
+	assert_int_equal(nvmh_queue_arm(&q), 0);
+	assert_false(readable(q.event_fd));
+	q.ops = &idle_ops;
+}
+
 static void test_release_forgets_the_owner(void **state)
 {
 	(void)state;
@@ -510,6 +525,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_poll_in_each_state_does_its_part, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_arm_empties_the_descriptor_first, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_arm_empties_what_a_device_wrote, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_release_forgets_the_owner, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random_commands_complete_once, setup,
