@@ -118,6 +118,7 @@ struct tcp_queue {
 	bool large;	/* recent payloads were large */
 	bool armed;	/* the owner slept: look at the socket even without commands outstanding */
 	uint8_t idle_polls;
+	uint8_t awake_polls; /* that brought something since the owner slept */
 	bool in_poll;
 	bool closing;	    /* nothing is said any more */
 	int nr_done;	    /* requests completed by the current receive */

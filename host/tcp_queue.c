@@ -27,6 +27,8 @@
 enum {
 	IDLE_POLLS =
 		64, /* without commands outstanding the socket is looked at every so many polls */
+	/* polls that brought something without a sleep in between: the socket is not watched */
+	AWAKE_POLLS = 64,
 };
 
 /* ---------------------------------------------------------------- events */
@@ -156,10 +158,24 @@ void nvmh_tcp_queue_refuse(struct tcp_queue *tq, uint16_t fes, uint32_t fei, con
 
 /* ---------------------------------------------------------------- out */
 
-/* The descriptor wakes its thread when what is blocked can go on. */
-static void watch_blocked(struct tcp_queue *tq)
+/*
+ * The descriptor wakes its thread when what is blocked can go on. @epfd: that descriptor. Return: 0
+ * or -errno.
+ */
+static int watch_blocked(struct tcp_queue *tq, int epfd)
 {
-	nvmh_tcp_queue_watch(tq, tq->watch_epfd, EPOLLIN | (tq->tx_blocked ? EPOLLOUT : 0));
+	return nvmh_tcp_queue_watch(tq, epfd, EPOLLIN | (tq->tx_blocked ? EPOLLOUT : 0));
+}
+
+/*
+ * An owner that does not sleep needs no descriptor that tells, and each segment that comes would
+ * pay for telling it through two epolls.
+ */
+static void note_awake(struct tcp_queue *tq)
+{
+	if (tq->watch_epfd != tq->epoll_fd || ++tq->awake_polls < AWAKE_POLLS)
+		return;
+	nvmh_tcp_queue_watch(tq, -1, 0);
 }
 
 static void send_all(struct tcp_queue *tq)
@@ -197,7 +213,7 @@ void nvmh_tcp_queue_flush(struct tcp_queue *tq)
 	 * may at any time
 	 */
 	if (tq->tx_blocked != blocked && (!tq->q->qid || tq->stage != TCP_UP))
-		watch_blocked(tq);
+		watch_blocked(tq, tq->watch_epfd);
 }
 
 /*
@@ -340,6 +356,8 @@ int nvmh_tcp_queue_poll(struct nvmh_queue *q)
 		nr = nvmh_tcp_recv(tq);
 	if (tq->tx_wanted)
 		nvmh_tcp_queue_flush(tq);
+	if (nr && q->qid && tq->stage == TCP_UP)
+		note_awake(tq);
 	if (atomic_load_explicit(&tq->failed, memory_order_relaxed))
 		nr += complete_lost(tq);
 	tq->in_poll = false;
@@ -353,8 +371,9 @@ int nvmh_tcp_queue_arm(struct nvmh_queue *q)
 	tq->armed = true;
 	if (atomic_load_explicit(&tq->failed, memory_order_relaxed))
 		return outstanding(q);
-	watch_blocked(tq);
-	return 0;
+	tq->awake_polls = 0;
+	/* a socket that cannot be watched must be looked at */
+	return watch_blocked(tq, tq->epoll_fd) ? 1 : 0;
 }
 
 /* ---------------------------------------------------------------- life */
@@ -417,6 +436,7 @@ void nvmh_tcp_queue_start(struct tcp_queue *tq)
 	tq->tx_wanted = false;
 	tq->large = false;
 	tq->armed = true;
+	tq->awake_polls = 0;
 	tq->closing = false;
 	tq->ic_done = false;
 	tq->max_icd = NVME_TCP_ADMIN_ICD_BYTES;

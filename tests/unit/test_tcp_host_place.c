@@ -508,6 +508,44 @@ static void test_place_shared_memory_keeps_the_stream(void **state)
 	free(shared);
 }
 
+/*
+ * The owner does not sleep: nobody watches its socket. When it is about to, its descriptor tells of
+ * what is there already.
+ */
+static void test_place_descriptor_tells_only_who_sleeps(void **state)
+{
+	static const struct fake_opts fake = { 0 };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1, .queue_size = 8 };
+	struct tcp_queue *tq;
+	struct guarded g;
+	struct pollfd pfd;
+	struct session s;
+	uint32_t i;
+
+	(void)state;
+	session_open_live(&s, &fake, &opts);
+	tq = nvmh_ctrl_queue(s.ctrl, 0)->tr;
+	pfd = (struct pollfd){ .fd = nvmh_queue_fd(tq->q), .events = POLLIN };
+	assert_int_equal(tq->watch_epfd, pfd.fd);
+	for (i = 0; i < 201; i++) {
+		guarded_init(&g, 512);
+		nvmh_prep_rw(&g.req, nvme_cmd_read, 1, 0, 1, g.iov, 1, 512);
+		assert_int_equal(nvmh_queue_submit(tq->q, &g.req), 0);
+		nvmh_queue_commit(tq->q);
+		if (i == 200) {
+			assert_int_equal(tq->watch_epfd, -1);
+			assert_int_equal(poll(&pfd, 1, 20), 0);
+			assert_int_equal(nvmh_queue_arm(tq->q), 0);
+			assert_int_equal(poll(&pfd, 1, SESSION_WAIT_MS), 1);
+		}
+		while (!g.nr_done)
+			nvmh_queue_poll(tq->q);
+		guarded_check(&g);
+		guarded_free(&g);
+	}
+	session_close(&s);
+}
+
 /* Bytes are changed on their way: whatever that means, no memory but of outstanding reads is
  * written to. */
 static void test_place_broken_stream_stays_within_buffers(void **state)
@@ -546,6 +584,7 @@ int main(void)
 		cmocka_unit_test(test_place_in_order_is_received_in_place),
 		cmocka_unit_test(test_place_error_before_data_takes_the_rest_out),
 		cmocka_unit_test(test_place_shared_memory_keeps_the_stream),
+		cmocka_unit_test(test_place_descriptor_tells_only_who_sleeps),
 		cmocka_unit_test(test_place_broken_stream_stays_within_buffers),
 	};
 
