@@ -180,11 +180,12 @@ static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
 	snprintf(ctrl->error, sizeof(ctrl->error), "%s", text);
 	nvmh_error(err, "%s: %s", ctrl->name, text);
 	ctrl->err = err;
+	/* whoever uses the library is told by the state and nvmh_ctrl_error() */
 	if (dead)
-		log_err("controller given up name=\"%s\" tries=%u reason=\"%s\"", ctrl->name,
-			ctrl->resets, text);
+		log_info("controller given up name=\"%s\" tries=%u reason=\"%s\"", ctrl->name,
+			 ctrl->resets, text);
 	else
-		log_warn("controller reset name=\"%s\" try=%u reason=\"%s\"", ctrl->name,
+		log_info("controller reset name=\"%s\" try=%u reason=\"%s\"", ctrl->name,
 			 ctrl->resets, text);
 	begin_down(ctrl, dead);
 	if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
