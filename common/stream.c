@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/limits.h"
@@ -232,19 +233,27 @@ fail:
 	return ret;
 }
 
-int sock_connect(const char *traddr, uint16_t port)
+int sock_connect_by(const char *traddr, uint16_t port, const char *congestion, bool *refused)
 {
 	struct sockaddr_storage ss;
 	socklen_t len;
 	int fd;
 	int ret;
 
+	*refused = false;
 	ret = sock_addr(traddr, port, &ss, &len);
 	if (ret)
 		return ret;
 	fd = sock_open(&ss);
 	if (fd < 0)
 		return fd;
+	if (congestion && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+				     (socklen_t)strlen(congestion))) {
+		*refused = true;
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
 	/* interrupted or not, it goes on in the background */
 	if (connect(fd, (struct sockaddr *)&ss, len) && errno != EINPROGRESS && errno != EINTR) {
 		ret = -errno;
@@ -252,6 +261,13 @@ int sock_connect(const char *traddr, uint16_t port)
 		return ret;
 	}
 	return fd;
+}
+
+int sock_connect(const char *traddr, uint16_t port)
+{
+	bool refused;
+
+	return sock_connect_by(traddr, port, NULL, &refused);
 }
 
 void sock_tune(int fd, unsigned int user_timeout_ms)

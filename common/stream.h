@@ -61,6 +61,11 @@ int sock_listen(const char *traddr, uint16_t port, int backlog);
  */
 int sock_connect(const char *traddr, uint16_t port);
 /*
+ * sock_connect_by() - the same over a socket with the TCP congestion control @congestion, NULL: the
+ * system's. Return: as sock_connect(); *@refused: it is the name that the kernel does not take.
+ */
+int sock_connect_by(const char *traddr, uint16_t port, const char *congestion, bool *refused);
+/*
  * sock_tune() - TCP_NODELAY, keepalive off, TCP_USER_TIMEOUT; @user_timeout_ms 0: the system's.
  * Failure is not an error.
  */

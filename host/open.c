@@ -46,6 +46,7 @@ static void ctrl_free(struct nvmh_ctrl *ctrl)
 	free((char *)ctrl->opts.trsvcid);
 	free((char *)ctrl->opts.subnqn);
 	free((char *)ctrl->opts.hostnqn);
+	free((char *)ctrl->opts.tcp_congestion);
 	free(ctrl);
 }
 
@@ -84,12 +85,13 @@ static int copy_opts(struct nvmh_ctrl *ctrl, const struct nvmh_ctrl_opts *opts)
 {
 	ctrl->opts = *opts;
 	ctrl->opts.trtype = ctrl->opts.traddr = ctrl->opts.trsvcid = NULL;
-	ctrl->opts.subnqn = ctrl->opts.hostnqn = NULL;
+	ctrl->opts.subnqn = ctrl->opts.hostnqn = ctrl->opts.tcp_congestion = NULL;
 	if (copy_string(&ctrl->opts.trtype, opts->trtype) ||
 	    copy_string(&ctrl->opts.traddr, opts->traddr) ||
 	    copy_string(&ctrl->opts.trsvcid, opts->trsvcid) ||
 	    copy_string(&ctrl->opts.subnqn, opts->subnqn) ||
-	    copy_string(&ctrl->opts.hostnqn, opts->hostnqn))
+	    copy_string(&ctrl->opts.hostnqn, opts->hostnqn) ||
+	    copy_string(&ctrl->opts.tcp_congestion, opts->tcp_congestion))
 		return -ENOMEM;
 	if (opts->hostid) {
 		memcpy(ctrl->hostid, opts->hostid, sizeof(ctrl->hostid));

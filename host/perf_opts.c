@@ -31,6 +31,7 @@ enum {
 	OPT_RUNTIME,
 	OPT_RATE,
 	OPT_CPUS,
+	OPT_TCP_CONGESTION,
 	/* from here on without an argument */
 	OPT_VERIFY,
 	OPT_HDGST,
@@ -60,6 +61,7 @@ const char nvmh_perf_usage[] =
 	"      --verify          write a pattern and check what is read\n"
 	"      --hdgst, --ddgst  header digests, data digests\n"
 	"      --disable-sqflow  no SQ flow control: a read is answered without a response of its own\n"
+	"      --tcp-congestion NAME  TCP congestion control, like reno (the system's)\n"
 	"      --cpus LIST       run the threads on these CPUs in turn, like 1-3,8\n"
 	"      --spin | --sleep  look for completions all the time | sleep when there are none; without:\n"
 	"                        look for 50 us, then sleep\n"
@@ -81,6 +83,7 @@ static const struct option long_opts[] = {
 	{ "runtime", required_argument, NULL, OPT_RUNTIME },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "tcp-congestion", required_argument, NULL, OPT_TCP_CONGESTION },
 	{ "verify", no_argument, NULL, OPT_VERIFY },
 	{ "hdgst", no_argument, NULL, OPT_HDGST },
 	{ "ddgst", no_argument, NULL, OPT_DDGST },
@@ -178,6 +181,14 @@ static int parse_cpus(struct perf_opts *opts, const char *text, char *error)
 	return 0;
 }
 
+static int parse_congestion(struct perf_opts *opts, const char *text, char *error)
+{
+	if (!*text)
+		return refuse(error, "--tcp-congestion= has no value");
+	opts->tcp_congestion = text;
+	return 0;
+}
+
 static int parse_format(struct perf_opts *opts, const char *text, char *error)
 {
 	opts->json = !strcmp(text, "json");
@@ -265,6 +276,8 @@ static int parse_option(struct perf_opts *opts, int c, uint8_t *mix, char **argv
 		return parse_runtime(opts, optarg, error);
 	case OPT_CPUS:
 		return parse_cpus(opts, optarg, error);
+	case OPT_TCP_CONGESTION:
+		return parse_congestion(opts, optarg, error);
 	case 'o':
 		return parse_format(opts, optarg, error);
 	case ':':

@@ -33,6 +33,7 @@ struct perf_target_opts {
 	const char *trsvcid;
 	const char *subnqn;
 	const char *hostnqn;
+	const char *tcp_congestion;
 	uint32_t nsid; /* 0: the first namespace */
 };
 
@@ -57,6 +58,7 @@ struct perf_opts {
 	bool hdgst;
 	bool ddgst;
 	bool disable_sqflow;
+	const char *tcp_congestion; /* in argv; of targets whose string names none; may be NULL */
 	bool json;
 	bool histogram; /* buckets in the JSON output */
 	uint16_t *cpus; /* job i runs on cpus[i % nr_cpus]; none: anywhere */

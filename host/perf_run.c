@@ -105,6 +105,8 @@ static int open_target(struct perf_target *t, const struct perf_opts *opts, char
 		.hdgst = opts->hdgst,
 		.ddgst = opts->ddgst,
 		.disable_sqflow = opts->disable_sqflow,
+		.tcp_congestion = t->opts->tcp_congestion ? t->opts->tcp_congestion
+							  : opts->tcp_congestion,
 	};
 	int ret = nvmh_ctrl_open(&co, &t->ctrl);
 

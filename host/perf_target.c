@@ -18,8 +18,9 @@ static int set_key(struct perf_target_opts *t, const char *key, const char *valu
 		const char *name;
 		const char **field;
 	} keys[] = {
-		{ "trtype", &t->trtype }, { "traddr", &t->traddr },   { "trsvcid", &t->trsvcid },
-		{ "subnqn", &t->subnqn }, { "hostnqn", &t->hostnqn },
+		{ "trtype", &t->trtype },   { "traddr", &t->traddr },
+		{ "trsvcid", &t->trsvcid }, { "subnqn", &t->subnqn },
+		{ "hostnqn", &t->hostnqn }, { "tcp_congestion", &t->tcp_congestion },
 	};
 	uint64_t nsid;
 	size_t i;
@@ -39,8 +40,10 @@ static int set_key(struct perf_target_opts *t, const char *key, const char *valu
 		return 0;
 	}
 	if (strcmp(key, "nsid")) {
-		snprintf(error, PERF_ERROR_TEXT,
-			 "\"%s\" is none of trtype, traddr, trsvcid, subnqn, hostnqn, nsid", key);
+		snprintf(
+			error, PERF_ERROR_TEXT,
+			"\"%s\" is none of trtype, traddr, trsvcid, subnqn, hostnqn, tcp_congestion, nsid",
+			key);
 		return -EINVAL;
 	}
 	if (nvmh_perf_word_number(value, 1, UINT32_MAX - 1, &nsid)) {
@@ -70,7 +73,7 @@ static int check_target(const struct perf_target_opts *t, const char *text, char
 		snprintf(error, PERF_ERROR_TEXT, "trtype=%s is neither tcp nor pcie", t->trtype);
 		return -EINVAL;
 	}
-	if (!tcp && (t->trsvcid || t->subnqn || t->hostnqn)) {
+	if (!tcp && (t->trsvcid || t->subnqn || t->hostnqn || t->tcp_congestion)) {
 		snprintf(error, PERF_ERROR_TEXT,
 			 "trtype=pcie takes only traddr= and nsid= in \"%s\"", text);
 		return -EINVAL;

@@ -100,6 +100,8 @@ static int connect_error(const struct tcp_queue *tq, int err)
 static int stage_closed(struct tcp_queue *tq)
 {
 	struct nvmh_ctrl *ctrl = tq->q->ctrl;
+	const char *congestion = ctrl->opts.tcp_congestion;
+	bool refused;
 	int fd;
 	int ret;
 
@@ -107,7 +109,12 @@ static int stage_closed(struct tcp_queue *tq)
 	if (ret)
 		return nvmh_error(ret, "out of memory");
 	nvmh_tcp_queue_start(tq);
-	fd = sock_connect(ctrl->opts.traddr, tq->tc->port);
+	fd = sock_connect_by(ctrl->opts.traddr, tq->tc->port, congestion, &refused);
+	if (fd < 0 && refused)
+		return nvmh_error(
+			-EINVAL,
+			"tcp_congestion: the kernel refuses \"%s\": %s (see net.ipv4.tcp_allowed_congestion_control)",
+			congestion, strerrordesc_np(-fd));
 	if (fd < 0)
 		return connect_error(tq, fd);
 	stream_socket_init(&tq->stream, fd);

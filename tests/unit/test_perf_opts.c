@@ -77,8 +77,8 @@ static void test_perf_opts_all_of_them(void **state)
 	assert_int_equal(PARSE("--rw=randrw", "--rwmixread", "70", "--bs=128k", "--iodepth=1023",
 			       "--numjobs=4", "--queues", "32", "--size=1G", "--runtime=500ms",
 			       "--rate=50000", "--verify", "--hdgst", "--ddgst", "--disable-sqflow",
-			       "--cpus=2-3", "--sleep", "-o", "json", "--histogram", TCP,
-			       "trtype=pcie traddr=0000:01:00.0 nsid=7"),
+			       "--tcp-congestion=reno", "--cpus=2-3", "--sleep", "-o", "json",
+			       "--histogram", TCP, "trtype=pcie traddr=0000:01:00.0 nsid=7"),
 			 0);
 	assert_string_equal(opts.rw, "randrw");
 	assert_true(opts.random);
@@ -92,6 +92,7 @@ static void test_perf_opts_all_of_them(void **state)
 	assert_int_equal(opts.rate, 50000);
 	assert_true(opts.verify && opts.hdgst && opts.ddgst && opts.disable_sqflow && opts.json);
 	assert_true(opts.histogram);
+	assert_string_equal(opts.tcp_congestion, "reno");
 	assert_int_equal(opts.wait, PERF_WAIT_SLEEP);
 	assert_int_equal(opts.nr_cpus, 2);
 	assert_int_equal(opts.cpus[0], 2);
@@ -227,9 +228,10 @@ static void test_perf_target_string_is_read(void **state)
 	assert_int_equal(
 		nvmh_perf_target_parse(
 			"  nsid=4294967294,hostnqn=nqn.h trtype=tcp\ttraddr=fe80::1%eth0 trsvcid=4420 "
-			"subnqn=nqn.a=b",
+			"subnqn=nqn.a=b tcp_congestion=cubic",
 			&t, error),
 		0);
+	assert_string_equal(t.tcp_congestion, "cubic");
 	assert_string_equal(t.trtype, "tcp");
 	assert_string_equal(t.traddr, "fe80::1%eth0");
 	assert_string_equal(t.trsvcid, "4420");
@@ -251,6 +253,7 @@ static void test_perf_target_string_errors_name_what_is_wrong(void **state)
 		{ "traddr=a subnqn=a", "trtype= is missing" },
 		{ "trtype=rdma traddr=a", "trtype=rdma" },
 		{ "trtype=pcie traddr=a subnqn=b", "trtype=pcie takes only" },
+		{ "trtype=pcie traddr=a tcp_congestion=b", "trtype=pcie takes only" },
 		{ "trtype=tcp traddr=", "traddr= has no value" },
 		{ "trtype=tcp traddr=a traddr=b", "traddr= is given twice" },
 		{ "trtype=tcp traddr=a port=1", "\"port\" is none of" },

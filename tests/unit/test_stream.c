@@ -457,6 +457,30 @@ static void test_stream_connect_refused_shows_on_the_stream(void **state)
 	assert_int_equal(sock_connect("255.255.255.255", port), -ENETUNREACH);
 }
 
+static void test_stream_congestion_is_set_or_named(void **state)
+{
+	int listener = sock_listen("127.0.0.1", 0, 1);
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+	bool refused = true;
+	int fd;
+
+	(void)state;
+	/* the one that every kernel has */
+	fd = sock_connect_by("127.0.0.1", port_of(listener), "reno", &refused);
+	assert_true(fd >= 0);
+	assert_false(refused);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	assert_string_equal(name, "reno");
+	close(fd);
+	fd = sock_connect_by("127.0.0.1", port_of(listener), "nonsense", &refused);
+	assert_int_equal(fd, -ENOENT);
+	assert_true(refused);
+	assert_int_equal(sock_connect_by("nowhere", 1, "reno", &refused), -EINVAL);
+	assert_false(refused);
+	close(listener);
+}
+
 static void test_stream_tune_sets_what_it_says(void **state)
 {
 	int fds[2];
@@ -499,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_stream_listen_again_despite_time_wait),
 		cmocka_unit_test(test_stream_listen_errors_are_told),
 		cmocka_unit_test(test_stream_connect_refused_shows_on_the_stream),
+		cmocka_unit_test(test_stream_congestion_is_set_or_named),
 		cmocka_unit_test(test_stream_tune_sets_what_it_says),
 	};
 

@@ -386,12 +386,30 @@ static void test_tcp_host_start_bad_options_are_named(void **state)
 	}
 }
 
+/* A name that the kernel does not know will not be known later: no second try. */
+static void test_tcp_host_start_unknown_congestion_is_named(void **state)
+{
+	struct nvmh_ctrl_opts opts = { .tcp_congestion = "nonsense" };
+	struct fake_opts fake = { 0 };
+	struct session s;
+
+	(void)state;
+	session_open(&s, &fake, &opts);
+	assert_int_equal(nvmh_ctrl_wait(s.ctrl, SESSION_WAIT_MS), -EINVAL);
+	assert_non_null(strstr(nvmh_strerror(), "tcp_congestion: the kernel refuses \"nonsense\""));
+	session_close(&s);
+	opts.tcp_congestion = "reno";
+	session_open_live(&s, &fake, &opts);
+	session_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp_host_start_bad_handshake_is_refused),
 		cmocka_unit_test(test_tcp_host_start_nobody_listens_says_so),
 		cmocka_unit_test(test_tcp_host_start_bad_options_are_named),
+		cmocka_unit_test(test_tcp_host_start_unknown_congestion_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
