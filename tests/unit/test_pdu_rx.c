@@ -354,6 +354,55 @@ static void test_pdu_rx_payload_iov_is_the_rest_of_the_payload(void **state)
 }
 
 /* What the IC exchange agreed on holds for the next PDU, not for the IC PDU itself. */
+/* Two PDUs received with the payload of the first in its place, up to @at, the rest elsewhere. */
+static void test_pdu_rx_in_place_takes_only_what_lies_in_its_place(void **state)
+{
+	static const struct wire_conn digests = { true, true, 1 };
+	static const struct wire_pdu pdu = { 7, 4, 64 };
+	uint32_t len = wire_write(stream, &digests, &pdu, 5);
+	uint32_t pdo = wire_pdo(&digests, &pdu);
+	uint32_t at;
+
+	(void)state;
+	for (at = 0; at <= 64; at++) {
+		uint8_t buf[256], place[256];
+		struct iovec iov[2] = { { place + pdo, 24 }, { place + pdo + 24, 40 } };
+		struct pdu_rx rx;
+		size_t used;
+
+		memcpy(place, stream, pdo + at);
+		memset(place + pdo + at, 0x55, sizeof(place) - pdo - at);
+		memcpy(buf, stream, len);
+		pdu_rx_init(&rx, pdu_rx_from_ctrl, 0, 1 << 20);
+		pdu_rx_negotiated(&rx, true, true, 1);
+		assert_int_equal(pdu_rx_part(&rx), PDU_RX_IN_HEADER);
+		assert_int_equal(pdu_rx_feed_in_place(&rx, place, pdo + at, &used), PDU_RX_HEADER);
+		assert_int_equal(used, pdo);
+		/* nothing is taken before the header is accepted */
+		assert_int_equal(pdu_rx_feed_in_place(&rx, place + pdo, at, &used), PDU_RX_HEADER);
+		assert_int_equal(used, 0);
+		pdu_rx_accept(&rx, iov, 2);
+		assert_int_equal(pdu_rx_part(&rx), PDU_RX_IN_PAYLOAD);
+		assert_int_equal(pdu_rx_feed_in_place(&rx, place + pdo, at, &used), PDU_RX_MORE);
+		assert_int_equal(used, at);
+		/* the rest lies elsewhere: not taken, and its place not touched, unless copied */
+		if (at < 64) {
+			assert_int_equal(pdu_rx_feed_in_place(&rx, buf + pdo + at, len - pdo - at,
+							      &used),
+					 PDU_RX_MORE);
+			assert_int_equal(used, 0);
+			assert_int_equal(place[pdo + at], 0x55);
+			pdu_rx_feed(&rx, buf + pdo + at, 64 - at, &used);
+		}
+		assert_int_equal(pdu_rx_part(&rx), PDU_RX_IN_DIGEST);
+		assert_int_equal(pdu_rx_feed_in_place(&rx, buf + pdo + 64, len - pdo - 64, &used),
+				 PDU_RX_DONE);
+		assert_int_equal(used, len - pdo - 64);
+		assert_false(rx.ddgst_bad);
+		assert_memory_equal(place + pdo, stream + pdo, 64);
+	}
+}
+
 static void test_pdu_rx_negotiated_at_the_ic_header_applies_to_the_next_pdu(void **state)
 {
 	const struct wire_conn none = { false, false, 1 };
@@ -504,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_pdu_rx_done_keeps_the_header_until_the_next_byte),
 		cmocka_unit_test(test_pdu_rx_discarded_payload_is_checked_and_passed_over),
 		cmocka_unit_test(test_pdu_rx_payload_iov_is_the_rest_of_the_payload),
+		cmocka_unit_test(test_pdu_rx_in_place_takes_only_what_lies_in_its_place),
 		cmocka_unit_test(test_pdu_rx_negotiated_at_the_ic_header_applies_to_the_next_pdu),
 		cmocka_unit_test(test_pdu_rx_large_payload_with_digest_arrives_whole),
 		cmocka_unit_test(test_pdu_rx_random_streams_in_random_pieces_arrive_whole),
