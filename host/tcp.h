@@ -76,7 +76,7 @@ enum tcp_due {
  * Those before iov[ahead] may lie in memory of requests, where they were guessed to belong.
  */
 struct tcp_in {
-	struct iovec *iov; /* on the stack of the receive call */
+	struct iovec *iov; /* tq->guess.iov */
 	int at;
 	int ahead;
 	size_t left;
@@ -84,14 +84,19 @@ struct tcp_in {
 
 /* What nvmh_tcp_place() guesses by (tcp_place.c). */
 struct tcp_guess {
-	uint8_t *gaps;	  /* TCP_GAPS_BYTES: what lies between payloads is received here */
-	uint8_t *rescue;  /* TCP_PLACE_BYTES: what was guessed wrong is taken from here */
-	uint32_t window;  /* bytes of one receive call */
-	uint32_t penalty; /* receive calls without a guess after the next wrong one */
-	uint32_t pause;	  /* receive calls without a guess from now on */
-	uint8_t pdo;	  /* of the last C2HData PDU: bytes before its payload; 0: none came yet */
-	uint8_t due;	  /* enum tcp_due */
-	bool rsp;	  /* a response follows the data (no SUCCESS flag) */
+	struct iovec *iov; /* MAX_IOV: the list of the receive call */
+	uint8_t *gaps;	   /* TCP_GAPS_BYTES: what lies between payloads is received here */
+	uint8_t *rescue;   /* TCP_PLACE_BYTES: what was guessed wrong is taken from here */
+	uint32_t window;   /* bytes of one receive call */
+	uint32_t penalty;  /* receive calls without a guess after the next wrong one */
+	uint32_t pause;	   /* receive calls without a guess from now on */
+	uint8_t pdo;	   /* of the last C2HData PDU: bytes before its payload; 0: none came yet */
+	uint8_t due;	   /* enum tcp_due */
+	bool rsp;	   /* a response follows the data (no SUCCESS flag) */
+	bool covered;	   /* the payload in progress is in @iov to its end */
+	int nr;		   /* entries of @iov, without the look-ahead */
+	size_t bytes;	   /* that they hold */
+	uint32_t nr_reads; /* tq->nr_untold_reads when @iov was made; UINT32_MAX: make it anew */
 };
 
 enum tcp_stage {
@@ -211,17 +216,16 @@ int nvmh_tcp_recv(struct tcp_queue *tq);
  * nvmh_tcp_place() - where the next bytes should go without being copied: the rest of the payload
  * in progress, and behind it what the oldest commands are likely to be answered with. All of it may
  * be wrong: see nvmh_tcp_rescue() (tcp_place.c).
- * @iov: receives at most @max entries.
- * @bytes: what they hold. @covered: the payload in progress is among them to its end.
- * Return: entries.
+ * Fills tq->guess.iov and what belongs to it, with an entry left for the look-ahead; what was made
+ * for a receive call that brought nothing still holds.
  */
-int nvmh_tcp_place(struct tcp_queue *tq, struct iovec *iov, int max, size_t *bytes, bool *covered);
+void nvmh_tcp_place(struct tcp_queue *tq);
 /*
  * nvmh_tcp_rescue() - bytes that lie where they do not belong, or in memory of a request that is
  * about to be completed: all that is not taken yet leaves memory of requests
  */
 void nvmh_tcp_rescue(struct tcp_queue *tq);
-/* nvmh_tcp_placed() - a receive call brought @got bytes */
+/* nvmh_tcp_placed() - a receive call brought @got bytes, all taken */
 void nvmh_tcp_placed(struct tcp_queue *tq, size_t got);
 
 /* nvmh_tcp_due() - what has to come after a C2HData PDU with those flags */

@@ -181,23 +181,27 @@ static void guess(const struct tcp_queue *tq, struct place *p, int32_t gap)
 	}
 }
 
-int nvmh_tcp_place(struct tcp_queue *tq, struct iovec *iov, int max, size_t *bytes, bool *covered)
+void nvmh_tcp_place(struct tcp_queue *tq)
 {
+	struct tcp_guess *g = &tq->guess;
 	struct place p = {
-		.iov = iov,
-		.max = max,
-		.gaps = tq->guess.gaps,
+		.iov = g->iov,
+		.max = MAX_IOV - 1,
+		.gaps = g->gaps,
 		.gaps_left = TCP_GAPS_BYTES,
 	};
 	int32_t gap;
 
-	p.nr = pdu_rx_payload_iov(&tq->rx, iov, max);
-	*bytes = p.nr ? iov_bytes(iov, (size_t)p.nr) : 0;
-	*covered = !p.nr || *bytes == tq->rx.data_left;
-	if (*covered && begin(tq, &gap))
+	if (g->nr_reads == tq->nr_untold_reads)
+		return;
+	p.nr = pdu_rx_payload_iov(&tq->rx, p.iov, p.max);
+	g->bytes = p.nr ? iov_bytes(p.iov, (size_t)p.nr) : 0;
+	g->covered = !p.nr || g->bytes == tq->rx.data_left;
+	if (g->covered && begin(tq, &gap))
 		guess(tq, &p, gap);
-	*bytes += p.bytes;
-	return p.nr;
+	g->bytes += p.bytes;
+	g->nr = p.nr;
+	g->nr_reads = tq->nr_untold_reads;
 }
 
 /* ---------------------------------------------------------------- what came of it */
@@ -232,6 +236,7 @@ void nvmh_tcp_placed(struct tcp_queue *tq, size_t got)
 	struct tcp_guess *g = &tq->guess;
 	uint32_t window = max_of(g->window - g->window / 8, (uint32_t)MIN_WINDOW);
 
+	g->nr_reads = UINT32_MAX;
 	g->window = (uint32_t)min_of(max_of((size_t)window, 2 * got), (size_t)TCP_PLACE_BYTES);
 	if (g->pause)
 		g->pause--;

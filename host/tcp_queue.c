@@ -387,9 +387,11 @@ int nvmh_tcp_queue_alloc(struct tcp_queue *tq)
 	tq->tags = aligned_alloc(_Alignof(struct tcp_tag), tq->q->nr_tags * sizeof(*tq->tags));
 	tq->ahead = malloc(tq->ahead_size);
 	tq->rx_iov = malloc(MAX_IOV * sizeof(*tq->rx_iov));
+	tq->guess.iov = malloc(MAX_IOV * sizeof(*tq->guess.iov));
 	tq->guess.gaps = malloc(TCP_GAPS_BYTES);
 	tq->guess.rescue = malloc(TCP_PLACE_BYTES);
-	if (!tq->tags || !tq->ahead || !tq->rx_iov || !tq->guess.gaps || !tq->guess.rescue) {
+	if (!tq->tags || !tq->ahead || !tq->rx_iov || !tq->guess.iov || !tq->guess.gaps ||
+	    !tq->guess.rescue) {
 		nvmh_tcp_queue_release(tq);
 		return -ENOMEM;
 	}
@@ -408,11 +410,13 @@ void nvmh_tcp_queue_release(struct tcp_queue *tq)
 	free(tq->tags);
 	free(tq->ahead);
 	free(tq->rx_iov);
+	free(tq->guess.iov);
 	free(tq->guess.gaps);
 	free(tq->guess.rescue);
 	tq->tags = NULL;
 	tq->ahead = NULL;
 	tq->rx_iov = NULL;
+	tq->guess.iov = NULL;
 	tq->guess.gaps = NULL;
 	tq->guess.rescue = NULL;
 }
@@ -425,8 +429,10 @@ void nvmh_tcp_queue_start(struct tcp_queue *tq)
 	list_init(&tq->untold);
 	tq->nr_untold_reads = 0;
 	tq->guess = (struct tcp_guess){
+		.iov = tq->guess.iov,
 		.gaps = tq->guess.gaps,
 		.rescue = tq->guess.rescue,
+		.nr_reads = UINT32_MAX,
 		.window = TCP_PLACE_BYTES / 8,
 		.penalty = 2,
 	};

@@ -360,15 +360,16 @@ static bool take_all(struct tcp_queue *tq)
 /* One receive call. Return: there may be more to receive. */
 static bool recv_once(struct tcp_queue *tq)
 {
-	struct iovec iov[MAX_IOV];
-	size_t place, room = 0;
-	bool covered, lives;
+	struct iovec *iov = tq->guess.iov;
+	size_t room = 0;
+	bool lives;
 	ssize_t n;
 	int nr;
 
-	nr = nvmh_tcp_place(tq, iov, MAX_IOV - 1, &place, &covered);
+	nvmh_tcp_place(tq);
+	nr = tq->guess.nr;
 	/* only behind a payload that is covered to its end */
-	if (covered)
+	if (tq->guess.covered)
 		room = tq->large ? TCP_AHEAD_SMALL : tq->ahead_size;
 	iov[nr] = (struct iovec){ tq->ahead, room };
 	n = stream_recv(&tq->stream, iov, room ? nr + 1 : nr);
@@ -381,10 +382,11 @@ static bool recv_once(struct tcp_queue *tq)
 		return false;
 	}
 	tq->in = (struct tcp_in){ .iov = iov, .ahead = nr, .left = (size_t)n };
+	room += tq->guess.bytes;
 	lives = take_all(tq);
 	tq->in.left = 0;
 	nvmh_tcp_placed(tq, (size_t)n);
-	return lives && (size_t)n == place + room;
+	return lives && (size_t)n == room;
 }
 
 int nvmh_tcp_recv(struct tcp_queue *tq)
