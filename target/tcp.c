@@ -147,6 +147,17 @@ static void buffer_came(struct mem_wait *w, void *buf)
 		send_r2t(conn, req);
 }
 
+/*
+ * The namespace's own memory. Not for reads with a data digest: the data would come out of memory
+ * twice, for the digest and for the socket; a copy is still in the cache both times.
+ */
+static bool map_data(struct nvmet_req *req)
+{
+	const struct nvmet_conn *conn = container_of(req->sq, struct nvmet_conn, sq);
+
+	return !(conn->ddgst && req->dir == NVMET_TO_HOST) && nvmet_ns_map(req);
+}
+
 /* True when there is a place for the data now; else buffer_came() goes on. @reserve: it may be of the
  * reserve. */
 static bool take_buffer(struct nvmet_req *req, bool reserve)
@@ -154,7 +165,7 @@ static bool take_buffer(struct nvmet_req *req, bool reserve)
 	struct nvmet_core *core = req->sq->core;
 	void *buf;
 
-	if (nvmet_ns_map(req))
+	if (map_data(req))
 		return true;
 	req->buf_len = max_of(req->buf_len, req->data_len);
 	buf = mem_get(core->pool, req->buf_len);

@@ -27,12 +27,15 @@ class Cell:
     digests: bool = False
     goal: Goal = None
     sweep: bool = False  # only a point of the plot
+    mib: int = 0  # of the namespace that are used; 0: all
 
     @property
     def name(self):
         size = f"{self.bs // KIB}k"
         depth = f"qd{self.qd}" + (f"x{self.conns}" if self.conns > 1 else "")
-        return f"{self.ns}{'+digests' if self.digests else ''}/{self.rw}-{size}-{depth}"
+        part = f"({self.mib}M)" if self.mib else ""
+        digests = "+digests" if self.digests else ""
+        return f"{self.ns}{part}{digests}/{self.rw}-{size}-{depth}"
 
     @property
     def floors(self):
@@ -89,6 +92,10 @@ def matrix():
     for conns, qd in ((4, 32), (32, 16), (300, 3)):
         for ns, rw in (("null", "randread"), ("null", "randwrite"), ("mem", "randread")):
             yield cell(ns, rw, 4 * KIB, qd, conns)
+    # what fits into the second-level cache, to tell the software from the memory
+    for shape in (("randread", 4 * KIB, 128), ("randwrite", 4 * KIB, 128), ("read", 128 * KIB, 32),
+                  ("write", 128 * KIB, 32)):
+        yield Cell("mem", *shape, goal=goal_of("mem", *shape, 1, False), mib=4)
     for ns in ("null", "mem"):
         for qd in (2, 4, 8, 16, 64):
             yield Cell(ns, "randread", 4 * KIB, qd, sweep=True)

@@ -126,6 +126,8 @@ def run_perf(target, argv):
 
 def run_cell(target, cell, seconds, core):
     extra = ["--spin", "--disable-sqflow"] + ["--hdgst", "--ddgst"] * cell.digests
+    if cell.mib:
+        extra.append(f"--size={cell.mib}m")
     return run_perf(target, perf_args(target, cell.ns, cell.rw, cell.bs, cell.qd, cell.conns,
                                       seconds, core, *extra))
 

@@ -202,7 +202,8 @@ def latency_plot(results):
     plot.add("floor, p50", points(floor, "p50"))
     for ns in ("null", "mem", "file"):
         ours = [(c.qd, runs) for c, runs in results.cells.items() if runs and
-                (c.ns, c.rw, c.bs, c.conns, c.digests) == (ns, "randread", 4096, 1, False)]
+                (c.ns, c.rw, c.bs, c.conns, c.digests, c.mib)
+                == (ns, "randread", 4096, 1, False, 0)]
         plot.add(f"{ns}, p50", points(ours, "p50"))
         if ns != "file":
             plot.add(f"{ns}, p99", points(ours, "p99"), dashed=True)
