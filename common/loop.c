@@ -31,7 +31,8 @@
 enum {
 	HOT_MAX = 8,
 	HOT_MISSES = 64,   /* fruitless looks before a hot descriptor is asked about again */
-	ASK_TURNS = 16,	   /* turns with hot descriptors between two questions */
+	ASK_TURNS = 16,	   /* turns with hot descriptors between two questions, */
+	ASK_NS = 50000,	   /* and their time: others wait no longer than that and a turn */
 	COOL_TURNS = 1000, /* turns without, after there were more than HOT_MAX */
 	SLEEP_NS = 5000,   /* what an idle time is longer for having been slept through */
 	MEAN_OF = 8,
@@ -519,6 +520,7 @@ static int ask(struct loop *loop, bool block)
 	loop->blocking = block;
 	ret = event_base_loop(loop->base, flags);
 	woken(loop);
+	loop->asked_ns = loop->now_ns;
 	return ret < 0 ? -EIO : 0;
 }
 
@@ -526,7 +528,8 @@ static int gather(struct loop *loop, bool block)
 {
 	if (loop->cool)
 		loop->cool--;
-	if (block || !loop->nr_hot || ++loop->unasked == ASK_TURNS)
+	if (block || !loop->nr_hot || ++loop->unasked >= ASK_TURNS ||
+	    loop->now_ns - loop->asked_ns >= ASK_NS)
 		return ask(loop, block);
 	look_at_hot(loop);
 	return 0;

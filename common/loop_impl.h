@@ -43,6 +43,7 @@ struct loop {
 	uint64_t sleeps_before; /* when it became idle */
 	struct list hot;	/* descriptors that are looked at without asking */
 	unsigned int nr_hot;
+	uint64_t asked_ns;	/* when libevent was asked last */
 	unsigned int unasked;	/* turns since libevent was asked */
 	unsigned int cool;	/* turns until anything may be hot again */
 	unsigned int nr_events; /* registered descriptors, timers and signals */

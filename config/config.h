@@ -42,9 +42,9 @@
 #define CONFIG_MIN_MEMORY     (4ull << 20)
 #define CONFIG_MAX_MEMORY     (64ull << 30)
 #define CONFIG_MAX_SPIN_US    1000000u
-#define CONFIG_MAX_RAM_NS     (16ull << 40) /* a "mem" namespace */
-#define CONFIG_MAX_NS_SIZE    (1ull << 62)  /* a "null" namespace, a created file */
-#define CONFIG_MAX_CNTLID     65519	    /* FFEFh */
+#define CONFIG_MAX_RAM_NS     (8ull << 40) /* a "mem" namespace */
+#define CONFIG_MAX_NS_SIZE    (1ull << 62) /* a "null" namespace, a created file */
+#define CONFIG_MAX_CNTLID     65519	   /* FFEFh */
 
 /* Sizes of strings, with the NUL; of NQNs MAX_NQN_BYTES. */
 #define CONFIG_SERIAL_SIZE    21

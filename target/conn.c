@@ -433,7 +433,11 @@ static void conn_start_msg(struct loop_msg *msg)
 
 static void conn_move(struct nvmet_sq *sq, struct nvmet_core *to)
 {
-	nvmet_move_start(conn_of(sq), to);
+	if (!nvmet_move_start(conn_of(sq), to))
+		return;
+	nvmet_lock();
+	nvmet_place_settle(sq, sq->core);
+	nvmet_unlock();
 }
 
 static const struct nvmet_sq_ops conn_sq_ops = {

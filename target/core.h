@@ -48,6 +48,7 @@ struct nvmet_core {
 	struct list dirty;   /* connections with something to send, each once */
 	struct list starved; /* connections that wait for a free request */
 	struct loop_timer tick; /* once a second, while there are connections */
+	uint64_t pages_bytes;	/* of memory namespaces, held by requests: see ns_mem.c */
 	uint8_t *lookahead;	/* NVMET_LOOKAHEAD_BYTES of the reserve */
 	struct nvmet_place place;
 

@@ -189,6 +189,7 @@ static void give_up(struct nvmet_conn *conn)
 	log_debug("queue stays, it does not come to rest peer=%s qid=%u core=%d outstanding=%u",
 		  conn->peer_text, conn->sq.qid, core->index, conn->sq.outstanding);
 	count(&core->place.nr_stayed);
+	conn->move.since_ns = clock_now_ns(); /* the next attempt is counted from here */
 	nvmet_lock();
 	nvmet_place_settle(&conn->sq, core);
 	nvmet_unlock();

@@ -39,7 +39,7 @@ struct nvmet_ns_ops {
 	bool (*map)(struct nvmet_req *req);
 	void (*unmap)(struct nvmet_req *req);
 	/*
-	 * submit() - req->op on req->slba, req->nlb with req->buf; ends in exactly one
+	 * submit() - req->op on req->slba, req->nlb with req->buf, unless req->mapped; ends in exactly one
 	 * nvmet_ns_complete(), now or later, on the same core. What was queued reaches the device
 	 * at the end of the turn, by the backend's own loop hook.
 	 */

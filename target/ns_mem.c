@@ -23,7 +23,21 @@ struct mem_req {
 	struct iovec iov[15];
 };
 
+/* Parts being cleared, a slice in each turn: the core has others to serve. In ns_priv. */
+struct mem_clear {
+	struct loop_work work;
+	struct nvmet_req *req;
+	uint32_t range; /* the next one to begin */
+	uint64_t part;
+	uint64_t nr_parts; /* left of this one */
+};
+
 static_assert(sizeof(struct mem_req) <= NVMET_NS_PRIV, "fits");
+static_assert(sizeof(struct mem_clear) <= NVMET_NS_PRIV, "fits");
+
+enum {
+	CLEAR_BUDGET = 2048, /* parts looked at in one turn: up to half a millisecond */
+};
 
 static const uint8_t zeroes[1 << NVMET_PAGE_SHIFT_MAX];
 
@@ -98,11 +112,29 @@ static bool take_list(struct nvmet_req *req, uint32_t nr)
 	return req->iov;
 }
 
+/* A host that does not take what it asked for must not hold more by asking several namespaces. */
+static bool hold(struct nvmet_req *req, uint32_t nr)
+{
+	struct nvmet_core *core = req->sq->core;
+	uint64_t bytes = (uint64_t)nr << page_shift(req->ns);
+
+	if (core->pages_bytes + bytes > NVMET_PAGES_HELD_BYTES ||
+	    !nvmet_pages_hold(req->ns->priv, core->index, nr))
+		return false;
+	if (!take_list(req, nr)) {
+		nvmet_pages_release(req->ns->priv, core->index, nr);
+		return false;
+	}
+	core->pages_bytes += bytes;
+	return true;
+}
+
 static void put_list(struct nvmet_req *req)
 {
 	struct mem_req *mr = mem_req(req);
 
 	nvmet_pages_release(req->ns->priv, req->sq->core->index, mr->nr_pages);
+	req->sq->core->pages_bytes -= (uint64_t)mr->nr_pages << page_shift(req->ns);
 	if (mr->iov_bytes)
 		mem_put(req->sq->core->pool, req->iov, mr->iov_bytes);
 	req->iov = NULL;
@@ -121,12 +153,8 @@ static bool mem_map(struct nvmet_req *req)
 
 	if (req->op == NVMET_OP_WRITE && (from | to) & (size - 1))
 		return false; /* parts of pages */
-	if (!nvmet_pages_hold(pages, core, nr))
+	if (!hold(req, nr))
 		return false;
-	if (!take_list(req, nr)) {
-		nvmet_pages_release(pages, core, nr);
-		return false;
-	}
 	for (uint64_t i = first; from < to; i++) {
 		size_t off = from & (size - 1), len = min_of(size - off, (size_t)(to - from));
 		const uint8_t *page;
@@ -218,20 +246,77 @@ static void write_out(struct nvmet_ns *ns, int core, uint64_t from, const uint8_
 	}
 }
 
-static void clear(struct nvmet_ns *ns, int core, uint64_t slba, uint64_t nlb)
+/* ---- zeroes ---- */
+
+/* Begins with a range: the parts of pages at its ends are done at once. */
+static void clear_begin(struct mem_clear *mc, uint64_t slba, uint64_t nlb)
 {
+	struct nvmet_ns *ns = mc->req->ns;
+	int core = mc->req->sq->core->index;
 	uint64_t size = page_size(ns);
 	uint64_t from = slba << ns->lba_shift, to = from + (nlb << ns->lba_shift);
 	uint64_t first = round_up_to(from, size), last = to & ~(size - 1);
 
+	mc->nr_parts = 0;
 	if (first > last) {
 		write_out(ns, core, from, NULL, to - from);
 		return;
 	}
 	write_out(ns, core, from, NULL, first - from);
-	nvmet_pages_clear(ns->priv, core, first >> page_shift(ns),
-			  (last - first) >> page_shift(ns));
 	write_out(ns, core, last, NULL, to - last);
+	mc->part = first >> page_shift(ns);
+	mc->nr_parts = (last - first) >> page_shift(ns);
+}
+
+/* Return: whether there was another range, which may hold no whole part. */
+static bool clear_next(struct mem_clear *mc)
+{
+	struct nvmet_req *req = mc->req;
+	const struct nvme_dsm_range *range = (const struct nvme_dsm_range *)req->buf + mc->range;
+	bool dsm = req->op == NVMET_OP_DISCARD;
+
+	if (mc->range == (dsm ? req->nlb : 1))
+		return false;
+	mc->range++;
+	if (dsm)
+		clear_begin(mc, le64toh(range->slba), le32toh(range->nlb));
+	else
+		clear_begin(mc, req->slba, req->nlb);
+	return true;
+}
+
+static void clear_slice(struct loop_work *w)
+{
+	struct mem_clear *mc = container_of(w, struct mem_clear, work);
+	struct nvmet_req *req = mc->req;
+	struct nvmet_core *core = req->sq->core;
+	uint32_t left = CLEAR_BUDGET;
+
+	/* Nobody waits any more when the queue is gone. */
+	while (!req->sq->dead && (mc->nr_parts || clear_next(mc))) {
+		uint64_t done;
+
+		if (!left) {
+			loop_defer(core->loop, &mc->work);
+			return;
+		}
+		done = nvmet_pages_clear(req->ns->priv, core->index, mc->part, mc->nr_parts, left);
+		mc->part += done;
+		mc->nr_parts -= done;
+		left -= (uint32_t)min_of(done, (uint64_t)left);
+	}
+	nvmet_ns_complete(req, 0);
+}
+
+static void clear(struct nvmet_req *req)
+{
+	struct mem_clear *mc = (struct mem_clear *)req->ns_priv;
+
+	mc->req = req;
+	mc->range = 0;
+	mc->nr_parts = 0;
+	loop_work_init(&mc->work, clear_slice);
+	clear_slice(&mc->work);
 }
 
 /* ---- commands ---- */
@@ -256,10 +341,6 @@ static void mem_write(struct nvmet_req *req)
 
 static void mem_submit(struct nvmet_req *req)
 {
-	struct nvmet_ns *ns = req->ns;
-	int core = req->sq->core->index;
-	const struct nvme_dsm_range *range;
-
 	switch (req->op) {
 	case NVMET_OP_READ:
 		mem_read(req);
@@ -268,13 +349,9 @@ static void mem_submit(struct nvmet_req *req)
 		mem_write(req);
 		break;
 	case NVMET_OP_WRITE_ZEROES:
-		clear(ns, core, req->slba, req->nlb);
-		break;
 	case NVMET_OP_DISCARD:
-		range = (const struct nvme_dsm_range *)req->buf;
-		for (uint32_t i = 0; i < req->nlb; i++)
-			clear(ns, core, le64toh(range[i].slba), le32toh(range[i].nlb));
-		break;
+		clear(req);
+		return;
 	}
 	nvmet_ns_complete(req, 0);
 }

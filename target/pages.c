@@ -8,8 +8,9 @@
  * looking at the map again: its count lies in memory that is never anything else.
  *
  * Free pages: each core keeps some at hand; more lie in the store under a lock, with those that were
- * never used behind them. There is one page for every part of the namespace and for every page that
- * requests may hold, so there is always a free one: see nvmet_pages_hold().
+ * never used behind them. There is one page for every part of the namespace, for every page that
+ * requests may hold (nvmet_pages_hold()) and for every one that a call has out of sight for a moment,
+ * so there is always a free one.
  *
  * Entry points: see pages.h.
  */
@@ -24,9 +25,11 @@
 #include "common/util.h"
 
 enum {
-	HAND_PAGES = 256, /* at hand of a core; half of them move between it and the store */
-	HAND_SPARE = 2,	  /* used within one call */
-	CLEAR_BATCH = 64,
+	HAND_PAGES = 256,  /* at hand of a core; half of them move between it and the store */
+	CLEAR_BATCH = 512, /* pages that lie nowhere while their memory is given back */
+	HAND_SPARE = 2 + CLEAR_BATCH, /* used within one call */
+	GROUP_SHIFT =
+		10, /* parts that nvmet_pages_clear() passes over at once if none was written */
 };
 
 struct hand {
@@ -37,8 +40,9 @@ struct hand {
 
 struct nvmet_pages {
 	uint8_t *mem;
-	_Atomic uint32_t *map;	/* part: page number */
-	_Atomic uint32_t *refs; /* page number: references */
+	_Atomic uint32_t *map;	  /* part: page number */
+	_Atomic uint32_t *refs;	  /* page number: references */
+	_Atomic uint8_t *written; /* group of parts: one of them was in the map at some time */
 	uint8_t shift;
 	uint32_t max_held; /* by one core */
 	uint64_t nr_parts;
@@ -90,7 +94,8 @@ static uint32_t take_free(struct nvmet_pages *p, int core)
 	if (unlikely(!hand->nr))
 		hand_refill(p, hand);
 	page = hand->page[--hand->nr];
-	atomic_store_explicit(&p->refs[page], 1, memory_order_relaxed);
+	/* who pins it by an old look at the map must see that it has left it */
+	atomic_store_explicit(&p->refs[page], 1, memory_order_release);
 	return page;
 }
 
@@ -183,8 +188,18 @@ void nvmet_pages_release(struct nvmet_pages *p, int core, uint32_t nr)
 
 /* ---- the map ---- */
 
+/* Before the part is in the map, so that no clear passes it over that comes after. */
+static void note_written(struct nvmet_pages *p, uint64_t index)
+{
+	_Atomic uint8_t *written = &p->written[index >> GROUP_SHIFT];
+
+	if (unlikely(!atomic_load_explicit(written, memory_order_relaxed)))
+		atomic_store(written, 1);
+}
+
 void nvmet_page_publish(struct nvmet_pages *p, int core, uint64_t index, uint8_t *mem)
 {
+	note_written(p, index);
 	put(p, core,
 	    atomic_exchange_explicit(&p->map[index], page_of(p, mem), memory_order_acq_rel));
 }
@@ -206,6 +221,7 @@ static void write_part(struct nvmet_pages *p, int core, uint64_t index, size_t o
 	uint8_t *mem = page_mem(p, fresh);
 	uint32_t old, expected;
 
+	note_written(p, index);
 	for (;;) {
 		const uint8_t *was;
 
@@ -250,26 +266,29 @@ static void give_back(struct nvmet_pages *p, int core, const uint32_t *page, uns
 		give_free(p, core, page[i]);
 }
 
-void nvmet_pages_clear(struct nvmet_pages *p, int core, uint64_t first, uint64_t nr)
+uint64_t nvmet_pages_clear(struct nvmet_pages *p, int core, uint64_t first, uint64_t nr,
+			   uint32_t budget)
 {
 	uint32_t gone[CLEAR_BATCH];
 	unsigned int nr_gone = 0;
+	uint64_t i = first, end = first + nr;
 
-	for (uint64_t i = first; i < first + nr; i++) {
+	while (i < end && budget-- && nr_gone < CLEAR_BATCH) {
 		uint32_t page;
 
-		if (!atomic_load_explicit(&p->map[i], memory_order_relaxed))
+		if (!atomic_load(&p->written[i >> GROUP_SHIFT])) {
+			i = min_of(((i >> GROUP_SHIFT) + 1) << GROUP_SHIFT, end);
 			continue;
-		page = atomic_exchange_explicit(&p->map[i], 0, memory_order_acq_rel);
-		if (!page || !drop(p, page))
-			continue;
-		gone[nr_gone++] = page;
-		if (nr_gone == CLEAR_BATCH) {
-			give_back(p, core, gone, nr_gone);
-			nr_gone = 0;
 		}
+		if (atomic_load_explicit(&p->map[i], memory_order_relaxed)) {
+			page = atomic_exchange_explicit(&p->map[i], 0, memory_order_acq_rel);
+			if (page && drop(p, page))
+				gone[nr_gone++] = page;
+		}
+		i++;
 	}
 	give_back(p, core, gone, nr_gone);
+	return i - first;
 }
 
 /* ---- life ---- */
@@ -288,12 +307,18 @@ static void unreserve(void *mem, size_t bytes)
 		munmap(mem, bytes);
 }
 
+static uint64_t nr_groups(const struct nvmet_pages *p)
+{
+	return div_up(p->nr_parts, UINT64_C(1) << GROUP_SHIFT);
+}
+
 void nvmet_pages_free(struct nvmet_pages *p)
 {
 	if (!p)
 		return;
 	unreserve(p->mem, p->nr_pages << p->shift);
 	unreserve((void *)p->map, p->nr_parts * sizeof(*p->map));
+	unreserve((void *)p->written, nr_groups(p));
 	unreserve((void *)p->refs, (p->nr_pages + 1) * sizeof(*p->refs));
 	unreserve(p->store, p->nr_pages * sizeof(*p->store));
 	pthread_mutex_destroy(&p->lock);
@@ -314,17 +339,18 @@ int nvmet_pages_create(uint64_t bytes, uint8_t shift, int nr_cores, struct nvmet
 	p->max_held = (uint32_t)NVMET_PAGES_HELD_BYTES >> shift;
 	p->nr_parts = div_up(bytes, (uint64_t)1 << shift);
 	p->nr_pages = p->nr_parts + (uint64_t)nr_cores * (p->max_held + HAND_PAGES + HAND_SPARE);
-	if (p->nr_pages >> 31) {
+	if (p->nr_pages >= UINT32_MAX) {
 		p->nr_pages = 0;
 		nvmet_pages_free(p);
 		return -EFBIG;
 	}
 	p->mem = reserve(p->nr_pages << shift);
 	p->map = reserve(p->nr_parts * sizeof(*p->map));
+	p->written = reserve(nr_groups(p));
 	p->refs = reserve((p->nr_pages + 1) * sizeof(*p->refs));
 	p->store = reserve(p->nr_pages * sizeof(*p->store));
 	p->hands = aligned_alloc(_Alignof(struct hand), sizeof(*p->hands) * (size_t)nr_cores);
-	if (!p->mem || !p->map || !p->refs || !p->store || !p->hands) {
+	if (!p->mem || !p->map || !p->written || !p->refs || !p->store || !p->hands) {
 		nvmet_pages_free(p);
 		return -ENOMEM;
 	}

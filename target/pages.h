@@ -19,7 +19,8 @@
 enum {
 	NVMET_PAGE_SHIFT_MIN = 12,
 	NVMET_PAGE_SHIFT_MAX = 16,
-	NVMET_PAGES_HELD_BYTES = 32 << 20, /* what requests of one core may hold, in bytes */
+	/* what requests of one core may hold, in bytes; of all namespaces: see ns_mem.c */
+	NVMET_PAGES_HELD_BYTES = 32 << 20,
 };
 
 struct nvmet_pages;
@@ -27,7 +28,7 @@ struct nvmet_pages;
 /**
  * nvmet_pages_create() - @bytes of zeroes, in pages of 1 << @shift bytes
  * @bytes: a multiple of 512, at least one.  @shift: 12..16.  @nr_cores: cores that will use it.
- * Memory is taken when first written. Return: 0, -ENOMEM or -EFBIG (more pages than 2^31).
+ * Memory is taken when first written. Return: 0, -ENOMEM or -EFBIG (about 2^32 pages).
  */
 int nvmet_pages_create(uint64_t bytes, uint8_t shift, int nr_cores, struct nvmet_pages **pagesp);
 void nvmet_pages_free(struct nvmet_pages *pages); /* NULL-safe; nobody holds a page */
@@ -54,8 +55,13 @@ void nvmet_page_publish(struct nvmet_pages *pages, int core, uint64_t index, uin
  */
 void nvmet_page_write(struct nvmet_pages *pages, int core, uint64_t index, size_t off,
 		      const uint8_t *src, size_t len);
-/* nvmet_pages_clear() - parts @first and @nr - 1 more are zeroes; their memory goes back to the
- * system */
-void nvmet_pages_clear(struct nvmet_pages *pages, int core, uint64_t first, uint64_t nr);
+/*
+ * nvmet_pages_clear() - parts @first and @nr - 1 more are zeroes; their memory goes back to the system
+ * @budget: how many parts, or stretches that were never written, to look at, at least 1. About 10 ns
+ *	each, and a few hundred more where there is memory to give back, of 512 pages at most.
+ * Return: how many parts are done; call again for the rest.
+ */
+uint64_t nvmet_pages_clear(struct nvmet_pages *pages, int core, uint64_t first, uint64_t nr,
+			   uint32_t budget);
 
 #endif /* TARGET_PAGES_H */

@@ -125,6 +125,9 @@ static struct nvmet_core *core_for(const struct nvmet_sq *sq)
 	for (int i = 0; i < nvmet.nr_cores; i++) {
 		struct suit suit = suit_of(sq, nvmet.cores[i], siblings);
 
+		if (atomic_load_explicit(&nvmet.cores[i]->nr_conns, memory_order_relaxed) >=
+		    MAX_CONNS_PER_CORE)
+			continue;
 		if (suits_better(&suit, &best_suit)) {
 			best = nvmet.cores[i];
 			best_suit = suit;

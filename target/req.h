@@ -70,7 +70,7 @@ struct nvmet_req {
 	const struct nvmet_cmd *cmd;
 	struct nvmet_ns *ns; /* set by prepare for commands on a namespace */
 	struct list link;    /* free list; the queue's list of requests while in use */
-	uint8_t *buf; /* block of the core's pool or reserve, of buf_len bytes; NULL when there is no data */
+	uint8_t *buf; /* block of the core's pool or reserve, of buf_len bytes; NULL when there is no data, or it is mapped or dropped */
 	uint32_t buf_len; /* until there is one: wanted at least, as prepare may say; data_len when that is more */
 	uint32_t data_len;  /* bytes that move between host and buf */
 	uint32_t data_done; /* received so far */

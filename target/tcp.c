@@ -192,6 +192,8 @@ static enum nvmet_tcp_verdict accept_payload(struct nvmet_conn *conn, struct nvm
 					     enum pdu_rx_event *ev)
 {
 	conn->rx_req = req;
+	if (req->drop_data)
+		conn->large = false; /* it goes through the look-ahead, all of it */
 	*ev = req->drop_data ? pdu_rx_discard(&conn->rx)
 			     : pdu_rx_accept_at(&conn->rx, req->iov, req->nr_iov, req->data_done);
 	return TCP_ACCEPTED;
