@@ -37,40 +37,75 @@ enum {
 
 /* By page, hashed: a page that shares its word with another is thought to be in use. */
 struct seen {
-	uint64_t words[1 << SEEN_BITS];
+	uint64_t whole[1 << SEEN_BITS];
+	uint64_t parts[1 << SEEN_BITS]; /* bits that a piece covers in part: at its ends */
 };
 
-/*
- * Notes [base, base + len), but for a part of a bit at its ends: buffers from a heap are neighbours.
- * Return: nothing of it was noted before.
- */
-static bool seen_add(struct seen *seen, const void *base, size_t len)
+static uint32_t seen_word(uintptr_t bit)
 {
-	uintptr_t bit = div_up((uintptr_t)base, (uintptr_t)1 << SEEN_BIT_BITS);
-	uintptr_t end = ((uintptr_t)base + len) >> SEEN_BIT_BITS;
-	bool fresh = bit < end;
+	return (uint32_t)((bit >> 6) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SEEN_BITS));
+}
 
+/* The bit of @addr is covered in part. Return: no piece has all of it. */
+static bool seen_part(struct seen *seen, uintptr_t addr, bool *shared)
+{
+	uintptr_t bit = addr >> SEEN_BIT_BITS;
+	uint64_t mask = UINT64_C(1) << (bit & 63);
+	uint32_t i = seen_word(bit);
+
+	*shared |= !!(seen->parts[i] & mask);
+	seen->parts[i] |= mask;
+	return !(seen->whole[i] & mask);
+}
+
+/*
+ * Notes [base, base + len). *shared: an end lies in a bit with another's end: buffers from a heap
+ * are neighbours, so only their addresses tell. Return: nothing of it was noted before.
+ */
+static bool seen_add(struct seen *seen, const void *base, size_t len, bool *shared)
+{
+	uintptr_t from = (uintptr_t)base, to = from + len;
+	uintptr_t bit = div_up(from, (uintptr_t)1 << SEEN_BIT_BITS);
+	uintptr_t end = to >> SEEN_BIT_BITS;
+	bool fresh = bit < end;
+	bool own = false;
+
+	if (from & ((1 << SEEN_BIT_BITS) - 1))
+		fresh &= seen_part(seen, from, shared);
+	if (to & ((1 << SEEN_BIT_BITS) - 1))
+		fresh &= seen_part(seen, to - 1, bit > end ? &own : shared);
 	while (bit < end) {
-		uint64_t page = bit >> 6;
-		uint64_t *word =
-			&seen->words[page * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SEEN_BITS)];
 		uintptr_t last = min_of(end - 1, bit | 63);
 		uint64_t mask = UINT64_MAX >> (63 - (last - bit)) << (bit & 63);
+		uint32_t i = seen_word(bit);
 
-		fresh &= !(*word & mask);
-		*word |= mask;
+		fresh &= !((seen->whole[i] | seen->parts[i]) & mask);
+		seen->whole[i] |= mask;
 		bit = last + 1;
 	}
 	return fresh;
 }
 
-static bool seen_add_iov(struct seen *seen, const struct iovec *iov, int nr)
+static bool overlap(const struct iovec *a, const struct iovec *b)
+{
+	uintptr_t x = (uintptr_t)a->iov_base, y = (uintptr_t)b->iov_base;
+
+	return x < y + b->iov_len && y < x + a->iov_len;
+}
+
+/* Notes @nr pieces from iov[from] on; those before are noted already. */
+static bool seen_add_iov(struct seen *seen, const struct iovec *iov, int from, int nr)
 {
 	bool fresh = true;
-	int i;
+	int i, j;
 
-	for (i = 0; i < nr; i++)
-		fresh &= seen_add(seen, iov[i].iov_base, iov[i].iov_len);
+	for (i = from; i < from + nr; i++) {
+		bool shared = false;
+
+		fresh &= seen_add(seen, iov[i].iov_base, iov[i].iov_len, &shared);
+		for (j = 0; fresh && shared && j < i; j++)
+			fresh = !overlap(&iov[i], &iov[j]);
+	}
 	return fresh;
 }
 
@@ -145,10 +180,10 @@ static bool add_read(const struct tcp_queue *tq, struct place *p, struct seen *s
 	if (req->len < MIN_PAYLOAD || gap > p->gaps_left || p->nr == p->max ||
 	    p->bytes + gap + req->len > (p->bytes ? tq->guess.window : TCP_PLACE_BYTES))
 		return false;
-	nr = iov_slice(req->iov, req->nr_iov, 0, req->len, p->iov + p->nr + 1, p->max - p->nr - 1);
-	if (nr < 0 || !seen_add_iov(seen, p->iov + p->nr + 1, nr))
-		return false;
 	p->iov[p->nr] = (struct iovec){ p->gaps, gap };
+	nr = iov_slice(req->iov, req->nr_iov, 0, req->len, p->iov + p->nr + 1, p->max - p->nr - 1);
+	if (nr < 0 || !seen_add_iov(seen, p->iov, p->nr + 1, nr))
+		return false;
 	p->gaps += gap;
 	p->gaps_left -= gap;
 	p->bytes += gap + req->len;
@@ -160,10 +195,10 @@ static bool add_read(const struct tcp_queue *tq, struct place *p, struct seen *s
 static void guess(const struct tcp_queue *tq, struct place *p, int32_t gap)
 {
 	uint32_t rsp = rsp_bytes(tq);
-	struct seen seen = { { 0 } };
+	struct seen seen = { { 0 }, { 0 } };
 	struct list *pos;
 
-	seen_add_iov(&seen, p->iov, p->nr);
+	seen_add_iov(&seen, p->iov, 0, p->nr);
 	/* bytes of its PDU that came already make the gap of the oldest command shorter */
 	p->gap = (uint32_t)gap;
 	list_for_each(pos, &tq->untold) {
