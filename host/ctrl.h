@@ -130,6 +130,9 @@ struct nvmh_transport_ops {
 	int (*queue_poll)(struct nvmh_queue *q);
 	int (*queue_arm)(struct nvmh_queue *q);
 	int (*queue_fd)(struct nvmh_queue *q);
+	/* all requests are about to be aborted: their memory keeps nothing that is not their own.
+	 * May be NULL */
+	void (*queue_wipe)(struct nvmh_queue *q);
 };
 
 extern const struct nvmh_transport_ops nvmh_pcie_ops;

@@ -150,7 +150,14 @@ enum nvmh_dir {
 struct nvmh_req {
 	struct nvme_sqe
 		sqe; /* caller: opcode, nsid, cdw2, cdw3, cdw10..15. Library: flags, cid, mptr, dptr */
-	const struct iovec *iov; /* data, borrowed until done */
+	/*
+	 * Data, borrowed until done. While a read is outstanding its memory may hold anything that
+	 * came over the connection, other commands' data included, and the library relies on what
+	 * lies there: nobody who is trusted less than the process may be able to write to it. It
+	 * stays mapped until done. What a tcp controller did not send of a read that fails is
+	 * zeroes.
+	 */
+	const struct iovec *iov;
 	uint16_t nr_iov;
 	uint8_t dir;	     /* enum nvmh_dir */
 	uint32_t len;	     /* bytes of data, sum of @iov */
@@ -186,7 +193,7 @@ struct nvmh_queue *nvmh_ctrl_queue(struct nvmh_ctrl *ctrl, uint16_t index);
 /**
  * nvmh_queue_submit() - start one command
  * @q: a queue that the calling thread owns.
- * @req: belongs to the library until req->done runs.
+ * @req: belongs to the library until req->done runs, and so does its memory: see struct nvmh_req.
  *
  * Never blocks, never allocates. The command reaches the controller at the next nvmh_queue_commit().
  * Return: 0 and req->done runs exactly once; -EAGAIN, queue full; -ENOTCONN, the queue is not live; -EINVAL, a length, an alignment or memory that

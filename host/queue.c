@@ -147,6 +147,8 @@ void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status)
 	struct nvmh_req *req;
 	uint16_t i;
 
+	if (q->ops->queue_wipe)
+		q->ops->queue_wipe(q);
 	for (i = 0; i < q->nr_tags; i++) {
 		req = q->tags[i].req;
 		if (!req)

@@ -444,4 +444,5 @@ const struct nvmh_transport_ops nvmh_tcp_ops = {
 	.queue_poll = nvmh_tcp_queue_poll,
 	.queue_arm = nvmh_tcp_queue_arm,
 	.queue_fd = tcp_queue_fd,
+	.queue_wipe = nvmh_tcp_queue_wipe,
 };

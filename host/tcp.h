@@ -228,6 +228,12 @@ void nvmh_tcp_rescue(struct tcp_queue *tq);
 /* nvmh_tcp_placed() - a receive call brought @got bytes, all taken */
 void nvmh_tcp_placed(struct tcp_queue *tq, size_t got);
 
+/*
+ * nvmh_tcp_tag_wipe() - a command is about to end: what a read did not get is zeroes, whatever a
+ * wrong guess left there
+ */
+void nvmh_tcp_tag_wipe(const struct tcp_tag *tag);
+
 /* nvmh_tcp_due() - what has to come after a C2HData PDU with those flags */
 static inline enum tcp_due nvmh_tcp_due(uint8_t flags)
 {
@@ -261,6 +267,7 @@ int nvmh_tcp_queue_submit(struct nvmh_queue *q, struct nvmh_req *req);
 void nvmh_tcp_queue_commit(struct nvmh_queue *q);
 int nvmh_tcp_queue_poll(struct nvmh_queue *q);
 int nvmh_tcp_queue_arm(struct nvmh_queue *q);
+void nvmh_tcp_queue_wipe(struct nvmh_queue *q);
 
 /* nvmh_tcp_fes_str() - the specification's name of a Fatal Error Status in a TermReq to a host */
 const char *nvmh_tcp_fes_str(uint16_t fes);

@@ -326,6 +326,25 @@ static int outstanding(const struct nvmh_queue *q)
 	return atomic_load_explicit(&q->outstanding, memory_order_relaxed);
 }
 
+void nvmh_tcp_tag_wipe(const struct tcp_tag *tag)
+{
+	const struct nvmh_req *req = tag->req;
+
+	if (req->dir == NVMH_FROM_CTRL && tag->moved != req->len)
+		iov_zero(req->iov, req->nr_iov, tag->moved, req->len - tag->moved);
+}
+
+void nvmh_tcp_queue_wipe(struct nvmh_queue *q)
+{
+	struct tcp_queue *tq = q->tr;
+	uint16_t i;
+
+	for (i = 0; tq->tags && i < q->nr_tags; i++) {
+		if (q->tags[i].req)
+			nvmh_tcp_tag_wipe(&tq->tags[i]);
+	}
+}
+
 /*
  * At once: an I/O command may have another path. Admin commands are the controller's own affair,
  * and end as with any reset.

@@ -111,8 +111,10 @@ static void complete(struct tcp_queue *tq, struct tcp_tag *tag, struct nvme_cqe 
 	if (tag->ddgst_bad && !(cqe_status(cqe) & ST_MASK))
 		cqe->status = le16_make(ST_TRANSIENT_TRANSPORT << 1);
 	/* bytes behind this PDU may lie in the memory of a read that ends without its data */
-	if (tag->req->dir == NVMH_FROM_CTRL && tag->moved != tag->req->len)
+	if (tag->req->dir == NVMH_FROM_CTRL && tag->moved != tag->req->len) {
 		nvmh_tcp_rescue(tq);
+		nvmh_tcp_tag_wipe(tag);
+	}
 	nvmh_tcp_untold_del(tq, tag);
 	tq->nr_done++;
 	nvmh_queue_complete(tq->q, tag->req, cqe);

@@ -239,6 +239,50 @@ static void test_place_overlap_of_any_size_keeps_the_stream(void **state)
 	free(memory);
 }
 
+/* A read that fails keeps what was sent of it, and nothing that belongs to others. */
+static void test_place_failed_read_keeps_only_its_own(void **state)
+{
+	uint8_t *memory = malloc(4096);
+	uint32_t sent, round, i;
+
+	(void)state;
+	assert_non_null(memory);
+	rng_state = 1;
+	for (round = 0; round < 6; round++) {
+		struct io *io;
+
+		sent = round % 2 * 1024;
+		rig_open(false, false);
+		rig.success = 100;
+		wire.chunk = SIZE_MAX;
+		learn();
+		memset(memory, 0x55, 4096);
+		io = submit_read(4096, memory);
+		io->seed = 1;
+		submit(io);
+		submit(submit_read(4096, NULL));
+		nvmh_queue_commit(rig.q);
+		if (sent)
+			say_data(0, sent, false);
+		if (round / 2 == 0)
+			say_rsp(0, ST_INTERNAL);
+		while (rig.nr_pending > (round / 2 ? 1 : 0))
+			say_data(rig.nr_pending - 1, 4096, true);
+		rig.broken = round / 2;
+		if (round / 2 == 1) {
+			memset(wire.bytes + wire.len, 0xff, 128);
+			wire.len += 128;
+		}
+		take_all();
+		assert_int_equal(rig.nr_busy, round / 2 == 2);
+		rig_close();
+		io = &(struct io){ .seed = 1 };
+		for (i = 0; i < 4096; i++)
+			assert_int_equal(memory[i], i < sent ? data_byte(io, i) : 0);
+	}
+	free(memory);
+}
+
 /*
  * The owner does not sleep: nobody watches its socket. When it is about to, its descriptor tells of
  * what is there already.
@@ -317,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_place_shared_memory_keeps_the_stream),
 		cmocka_unit_test(test_place_shared_with_the_end_of_a_payload_is_not_guessed),
 		cmocka_unit_test(test_place_overlap_of_any_size_keeps_the_stream),
+		cmocka_unit_test(test_place_failed_read_keeps_only_its_own),
 		cmocka_unit_test(test_place_descriptor_tells_only_who_sleeps),
 		cmocka_unit_test(test_place_broken_stream_stays_within_buffers),
 	};
