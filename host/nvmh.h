@@ -206,7 +206,10 @@ void nvmh_queue_commit(
 int nvmh_queue_poll(struct nvmh_queue *q);
 /* nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. */
 int nvmh_queue_fd(struct nvmh_queue *q);
-/* nvmh_queue_arm() - about to sleep on the descriptor: enables it, looks once more. Return: > 0 when there is work and no sleep is due. */
+/*
+ * nvmh_queue_arm() - about to sleep on the descriptor: enables it, looks once more. That is good for one sleep: after any poll, submit or commit,
+ * arm again before the next. Return: > 0 when there is work and no sleep is due.
+ */
 int nvmh_queue_arm(struct nvmh_queue *q);
 /*
  * nvmh_queue_release() - its owner gives @q up with nothing outstanding: resets do not wait for it to poll any more. The next thread to submit or

@@ -106,6 +106,7 @@ static void commit_all(struct perf_job *job)
 		if (!pq->dirty)
 			continue;
 		pq->dirty = false;
+		pq->armed = false; /* what could not be sent is to be told of, too */
 		nvmh_queue_commit(pq->q);
 	}
 }

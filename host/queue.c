@@ -163,6 +163,8 @@ void nvmh_queue_kick(struct nvmh_queue *q)
 {
 	uint64_t one = 1;
 
+	/* before the write: the owner need not wait for us to empty the descriptor */
+	atomic_store(&q->kicked, true);
 	/* EAGAIN: the counter is full, so the descriptor is readable already */
 	if (q->event_fd >= 0 && write(q->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return;
