@@ -20,6 +20,7 @@ enum {
 	DEFAULT_IO_TIMEOUT_MS = 30000,
 	DEFAULT_READY_TIMEOUT_MS = 10000, /* until CAP.TO is known */
 	FIRST_MAX_XFER = 4096,		  /* until MDTS is known */
+	MAX_CONGESTION = 15,		  /* characters that the kernel looks at */
 };
 
 static void ctrl_free(struct nvmh_ctrl *ctrl)
@@ -116,6 +117,9 @@ static int check_opts(const struct nvmh_ctrl_opts *opts)
 	if (opts->queue_size == 1 || opts->queue_size > MAX_QUEUE_ENTRIES)
 		return nvmh_error(-EINVAL, "queue_size: %u is not within 2..%u", opts->queue_size,
 				  MAX_QUEUE_ENTRIES);
+	if (opts->tcp_congestion && strlen(opts->tcp_congestion) > MAX_CONGESTION)
+		return nvmh_error(-EINVAL, "tcp_congestion: \"%s\" is longer than %d characters",
+				  opts->tcp_congestion, MAX_CONGESTION);
 	return 0;
 }
 

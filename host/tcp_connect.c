@@ -97,10 +97,23 @@ static int connect_error(const struct tcp_queue *tq, int err)
 			  hint);
 }
 
+/*
+ * The kernel does not take the congestion control. A name that it never took is wrong; one that it
+ * took before may come back like the module it is in, and memory may be short for a while.
+ */
+static int congestion_error(const struct nvmh_ctrl *ctrl, int err)
+{
+	bool wrong = !ctrl->was_live && (err == -ENOENT || err == -EPERM || err == -EINVAL);
+
+	return nvmh_error(
+		wrong ? -EINVAL : -ECONNREFUSED,
+		"tcp_congestion: the kernel refuses \"%s\": %s (see net.ipv4.tcp_allowed_congestion_control)",
+		ctrl->opts.tcp_congestion, strerrordesc_np(-err));
+}
+
 static int stage_closed(struct tcp_queue *tq)
 {
 	struct nvmh_ctrl *ctrl = tq->q->ctrl;
-	const char *congestion = ctrl->opts.tcp_congestion;
 	bool refused;
 	int fd;
 	int ret;
@@ -109,12 +122,9 @@ static int stage_closed(struct tcp_queue *tq)
 	if (ret)
 		return nvmh_error(ret, "out of memory");
 	nvmh_tcp_queue_start(tq);
-	fd = sock_connect_by(ctrl->opts.traddr, tq->tc->port, congestion, &refused);
+	fd = sock_connect_by(ctrl->opts.traddr, tq->tc->port, ctrl->opts.tcp_congestion, &refused);
 	if (fd < 0 && refused)
-		return nvmh_error(
-			-EINVAL,
-			"tcp_congestion: the kernel refuses \"%s\": %s (see net.ipv4.tcp_allowed_congestion_control)",
-			congestion, strerrordesc_np(-fd));
+		return congestion_error(ctrl, fd);
 	if (fd < 0)
 		return connect_error(tq, fd);
 	stream_socket_init(&tq->stream, fd);

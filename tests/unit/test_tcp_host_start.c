@@ -371,6 +371,10 @@ static void test_tcp_host_start_bad_options_are_named(void **state)
 		{ { .traddr = "127.0.0.1", .subnqn = FAKE_SUBNQN, .trsvcid = "4420x" },
 		  "trsvcid: \"4420x\"" },
 		{ { .traddr = "127.0.0.1", .subnqn = FAKE_SUBNQN, .hostnqn = "" }, "hostnqn" },
+		{ { .traddr = "127.0.0.1",
+		    .subnqn = FAKE_SUBNQN,
+		    .tcp_congestion = "reno567890123456" },
+		  "tcp_congestion: \"reno567890123456\"" },
 	};
 	struct nvmh_ctrl *ctrl = NULL;
 	uint32_t i;
@@ -403,6 +407,34 @@ static void test_tcp_host_start_unknown_congestion_is_named(void **state)
 	session_close(&s);
 }
 
+static void set_congestion(struct session *s, const char *name)
+{
+	free((char *)s->ctrl->opts.tcp_congestion);
+	s->ctrl->opts.tcp_congestion = strdup(name);
+	assert_non_null(s->ctrl->opts.tcp_congestion);
+}
+
+/* What the kernel took once it may take again: a failed try as any other. */
+static void test_tcp_host_start_lost_congestion_is_tried_again(void **state)
+{
+	struct nvmh_ctrl_opts opts = { .tcp_congestion = "reno" };
+	uint64_t end = clock_now_ms() + SESSION_WAIT_MS;
+	struct fake_opts fake = { 0 };
+	struct session s;
+
+	(void)state;
+	session_open_live(&s, &fake, &opts);
+	set_congestion(&s, "nonsense");
+	fake_target_drop(s.t);
+	while (!strstr(nvmh_ctrl_error(s.ctrl), "tcp_congestion") && clock_now_ms() < end)
+		session_turn(&s);
+	assert_true(clock_now_ms() < end);
+	assert_int_not_equal(nvmh_ctrl_state(s.ctrl), NVMH_DEAD);
+	set_congestion(&s, "reno");
+	session_wait_live(&s);
+	session_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_start_nobody_listens_says_so),
 		cmocka_unit_test(test_tcp_host_start_bad_options_are_named),
 		cmocka_unit_test(test_tcp_host_start_unknown_congestion_is_named),
+		cmocka_unit_test(test_tcp_host_start_lost_congestion_is_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
