@@ -4,8 +4,9 @@
  * it.
  *
  * When it sleeps. Going to sleep and waking costs about 10 us and half as much of the processor's
- * time, so an idle loop first goes round for a while: for spin_us, if the last idle times were
- * shorter than that on average, else not at all. So a loop under load spins, and one that would spin
+ * time, so an idle loop first goes round for a while: for spin_us, or half the time for which it was
+ * busy lately if that is more, if the last idle times were shorter than that on average, else not at
+ * all. So a loop under load spins, and one that would spin
  * in vain most of the time does not.
  *
  * When it does not ask. A descriptor that has just brought something likely brings more: while the
@@ -36,7 +37,8 @@ enum {
 	COOL_TURNS = 1000, /* turns without, after there were more than HOT_MAX */
 	SLEEP_NS = 5000,   /* what an idle time is longer for having been slept through */
 	MEAN_OF = 8,
-	MEAN_CAP = 2, /* idle times count up to so many spin_us: a pause is soon forgotten */
+	MEAN_CAP = 2,  /* idle times count up to so many spin_us: a pause is soon forgotten */
+	SPIN_MORE = 4, /* spin_us is exceeded up to so many times by a core that is busy anyway */
 };
 
 uint64_t loop_now_ns(const struct loop *loop)
@@ -467,11 +469,25 @@ static bool announce_sleep(struct loop *loop)
 	return false;
 }
 
+/* How long it is worth to wait awake: a core that is mostly busy saves little by sleeping. */
+static uint64_t spin_time(const struct loop *loop)
+{
+	return max_of(loop->spin_ns, min_of(loop->mean_busy_ns / 2, SPIN_MORE * loop->spin_ns));
+}
+
+static void mean_add(uint64_t *mean_ns, uint64_t ns)
+{
+	*mean_ns += ns / MEAN_OF;
+	*mean_ns -= *mean_ns / MEAN_OF;
+}
+
 static void become_idle(struct loop *loop, uint64_t now_ns)
 {
 	loop->idle = true;
 	loop->idle_since_ns = now_ns;
 	loop->sleeps_before = atomic_load_explicit(&loop->sleeps, memory_order_relaxed);
+	mean_add(&loop->mean_busy_ns,
+		 min_of(now_ns - loop->busy_since_ns, 4 * SPIN_MORE * loop->spin_ns));
 }
 
 /*
@@ -492,8 +508,8 @@ static bool prepare_sleep(struct loop *loop)
 {
 	if (!loop->may_block || !list_empty(&loop->works))
 		return false;
-	if (loop->spin_ns && loop->mean_idle_ns <= loop->spin_ns &&
-	    (!loop->idle || loop->now_ns - loop->idle_since_ns < loop->spin_ns))
+	if (loop->spin_ns && loop->mean_idle_ns <= spin_time(loop) &&
+	    (!loop->idle || loop->now_ns - loop->idle_since_ns < spin_time(loop)))
 		return false;
 	if (!sleep_hooks(loop))
 		return false; /* what the hook saw, this turn's poll finds */
@@ -545,8 +561,8 @@ static void learn(struct loop *loop)
 	if (slept)
 		idle_ns -= min_of(idle_ns, (uint64_t)SLEEP_NS);
 	idle_ns = min_of(idle_ns, MEAN_CAP * loop->spin_ns);
-	loop->mean_idle_ns += idle_ns / MEAN_OF;
-	loop->mean_idle_ns -= loop->mean_idle_ns / MEAN_OF;
+	mean_add(&loop->mean_idle_ns, idle_ns);
+	loop->busy_since_ns = loop->now_ns;
 }
 
 /* The end of a turn: busy or idle. */

@@ -39,6 +39,8 @@ struct loop {
 	uint64_t now_ns;
 	uint64_t spin_ns;	/* idle times up to this are spent spinning */
 	uint64_t mean_idle_ns;	/* of the last few idle times */
+	uint64_t mean_busy_ns;	/* of the last few times between two of these */
+	uint64_t busy_since_ns; /* valid while not idle */
 	uint64_t idle_since_ns; /* valid while idle */
 	uint64_t sleeps_before; /* when it became idle */
 	struct list hot;	/* descriptors that are looked at without asking */
