@@ -6,8 +6,7 @@
  * When it sleeps. Going to sleep and waking costs about 10 us and half as much of the processor's
  * time, so an idle loop first goes round for a while: for spin_us, or half the time for which it was
  * busy lately if that is more, if the last idle times were shorter than that on average, else not at
- * all. So a loop under load spins, and one that would spin
- * in vain most of the time does not.
+ * all. So a loop under load spins, and one that would spin in vain most of the time does not.
  *
  * When it does not ask. A descriptor that has just brought something likely brings more: while the
  * loop spins, such hot ones are looked at every turn and libevent is asked about the others every
@@ -82,17 +81,21 @@ unsigned int loop_run_messages(struct loop *loop)
 
 /* ---------------------------------------------------------------- hooks and deferred work */
 
-void loop_hook_add(struct loop *loop, struct loop_hook *h)
+static void hook_init(struct loop *loop, struct loop_hook *h)
 {
 	h->loop = loop;
 	h->asked = false;
+}
+
+void loop_hook_add(struct loop *loop, struct loop_hook *h)
+{
+	hook_init(loop, h);
 	list_add_tail(&loop->hooks, &h->link);
 }
 
 void loop_hook_add_first(struct loop *loop, struct loop_hook *h)
 {
-	h->loop = loop;
-	h->asked = false;
+	hook_init(loop, h);
 	list_add(&loop->hooks, &h->link);
 }
 

@@ -47,7 +47,6 @@ struct nvmet_pages {
 	uint32_t max_held; /* by one core */
 	uint64_t nr_parts;
 	uint64_t nr_pages;
-	int nr_cores;
 	struct hand *hands;
 
 	pthread_mutex_t lock; /* guards the rest */
@@ -335,7 +334,6 @@ int nvmet_pages_create(uint64_t bytes, uint8_t shift, int nr_cores, struct nvmet
 	assert(shift >= NVMET_PAGE_SHIFT_MIN && shift <= NVMET_PAGE_SHIFT_MAX);
 	pthread_mutex_init(&p->lock, NULL);
 	p->shift = shift;
-	p->nr_cores = nr_cores;
 	p->max_held = (uint32_t)NVMET_PAGES_HELD_BYTES >> shift;
 	p->nr_parts = div_up(bytes, (uint64_t)1 << shift);
 	p->nr_pages = p->nr_parts + (uint64_t)nr_cores * (p->max_held + HAND_PAGES + HAND_SPARE);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/stream.h"
+#include "common/log.h"
 #include "target/dispatch.h"
 
 enum {
@@ -192,6 +193,21 @@ void fake_turn(void)
 		loop_defer(turn.loop, &turn.work);
 		must(!loop_run(turn.loop));
 	}
+}
+
+int fake_nvmet_setup(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LVL_ERROR);
+	fake_nvmet_start(fake_json);
+	return 0;
+}
+
+int fake_nvmet_teardown(void **state)
+{
+	(void)state;
+	fake_nvmet_stop();
+	return 0;
 }
 
 /* ---- queues ---- */

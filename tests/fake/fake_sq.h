@@ -53,6 +53,9 @@ extern const char fake_json[];
 /* ---- the target ---- */
 void fake_nvmet_start(const char *json);
 void fake_nvmet_stop(void); /* every queue was freed before */
+/* fake_nvmet_setup(), _teardown() - fixtures of a test of fake_json, which logs errors only */
+int fake_nvmet_setup(void **state);
+int fake_nvmet_teardown(void **state);
 struct nvmet_port *fake_port(unsigned int i);
 struct nvmet_subsys *fake_subsys(const char *nqn);
 /* fake_turn() - every core's loop runs until it has nothing to do */

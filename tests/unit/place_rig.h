@@ -19,16 +19,6 @@ enum {
 	PIECES = 4,
 };
 
-static uint64_t rng_state;
-
-static uint32_t rng(uint32_t below)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (uint32_t)((rng_state >> 16) % below);
-}
-
 /* ---- the wire ---- */
 
 /* What the controller has said, and how far the host has got with it. */

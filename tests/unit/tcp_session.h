@@ -23,6 +23,16 @@
 #include "host/ctrl.h"
 #include "tests/fake/fake_target.h"
 
+static uint64_t rng_state __attribute__((unused)); /* seeded by the test */
+
+static inline uint32_t rng(uint32_t below)
+{
+	rng_state ^= rng_state << 13;
+	rng_state ^= rng_state >> 7;
+	rng_state ^= rng_state << 17;
+	return (uint32_t)((rng_state >> 16) % below);
+}
+
 enum {
 	SESSION_WAIT_MS = 20000, /* a bound for what takes milliseconds: only a hang reaches it */
 	GUARD_BYTES = 64,

@@ -21,21 +21,6 @@ enum {
 
 static const uint32_t none[6] = { 0 };
 
-static int setup(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LVL_ERROR);
-	fake_nvmet_start(fake_json);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_nvmet_stop();
-	return 0;
-}
-
 static uint16_t aer(struct fake_sq *admin)
 {
 	return fake_admin(admin, nvme_admin_async_event, 0, none, NULL, 0);
@@ -334,7 +319,7 @@ static void test_admin_unknown_opcodes_are_refused(void **state)
 	fake_sq_free(admin);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_nvmet_setup, fake_nvmet_teardown)
 
 int main(void)
 {

@@ -23,21 +23,6 @@ enum {
 
 static uint8_t data[LOG_BYTES];
 
-static int setup(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LVL_ERROR);
-	fake_nvmet_start(fake_json);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_nvmet_stop();
-	return 0;
-}
-
 static struct fake_sq *discover(unsigned int port, const char *hostnqn)
 {
 	struct fake_connect c = { .subnqn = NQN_DISCOVERY, .hostnqn = hostnqn, .hostid = 1 };
@@ -249,7 +234,7 @@ static void test_discovery_controller_takes_no_io_queue(void **state)
 	fake_sq_free(f);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_nvmet_setup, fake_nvmet_teardown)
 
 int main(void)
 {

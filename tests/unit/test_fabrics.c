@@ -18,21 +18,6 @@
 #define DATA_LOC(field) (1 << 16 | offsetof(struct nvme_connect_data, field))
 #define BAD_PARAM	ST_CONNECT_INVALID_PARAM
 
-static int setup(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LVL_ERROR);
-	fake_nvmet_start(fake_json);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_nvmet_stop();
-	return 0;
-}
-
 static const struct fake_connect good = { .subnqn = FAKE_SUBSYS,
 					  .hostnqn = FAKE_HOST,
 					  .hostid = 1 };
@@ -497,7 +482,7 @@ static void test_connect_cntlid_comes_back_as_late_as_possible(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_nvmet_setup, fake_nvmet_teardown)
 
 int main(void)
 {

@@ -24,21 +24,6 @@ enum {
 	COMPLETE = NVME_CSTS_SHST_CMPLT << NVME_CSTS_SHST_SHIFT,
 };
 
-static int setup(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LVL_ERROR);
-	fake_nvmet_start(fake_json);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_nvmet_stop();
-	return 0;
-}
-
 static struct fake_sq *host_not_enabled(const char *subnqn, uint32_t kato_ms)
 {
 	struct fake_connect c = {
@@ -428,7 +413,7 @@ static void test_errors_beyond_the_log_push_out_the_oldest(void **state)
 	fake_sq_free(admin);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_nvmet_setup, fake_nvmet_teardown)
 
 int main(void)
 {

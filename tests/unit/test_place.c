@@ -13,21 +13,6 @@
 #include "target/conn.h"
 #include "tests/fake/fake_sq.h"
 
-static int setup(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LVL_ERROR);
-	fake_nvmet_start(fake_json);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_nvmet_stop();
-	return 0;
-}
-
 static void set_load(uint32_t a, uint32_t b)
 {
 	atomic_store(&nvmet.cores[0]->place.load, a);
@@ -261,7 +246,7 @@ static void test_balance_of_any_load_never_goes_back_and_forth(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_nvmet_setup, fake_nvmet_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_place_accept_takes_least_load_then_fewest),
 		TEST(test_place_queues_of_a_controller_spread),

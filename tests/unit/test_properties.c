@@ -15,21 +15,6 @@
 
 #define SQE_LOC(field) offsetof(struct nvme_fabrics_connect, field)
 
-static int setup(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LVL_ERROR);
-	fake_nvmet_start(fake_json);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_nvmet_stop();
-	return 0;
-}
-
 /* ---- order of commands ---- */
 
 static void test_commands_before_connect_are_refused(void **state)
@@ -176,7 +161,7 @@ static void test_property_set_writes_only_cc(void **state)
 	fake_sq_free(admin);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_nvmet_setup, fake_nvmet_teardown)
 
 int main(void)
 {

@@ -12,16 +12,6 @@ enum {
 	OPS = 120,
 };
 
-static uint64_t rng_state;
-
-static uint32_t rng(uint32_t below)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (uint32_t)((rng_state >> 16) % below);
-}
-
 struct path {
 	const char *name;
 	struct fake_opts fake;
