@@ -3,10 +3,8 @@
  * The event loop: what a turn does. One turn is loop_turn(), at the end; everything before serves
  * it.
  *
- * When it sleeps. Going to sleep and waking costs about 10 us and half as much of the processor's
- * time, so an idle loop first goes round for a while: for spin_us, or half the time for which it was
- * busy lately if that is more, if the last idle times were shorter than that on average, else not at
- * all. So a loop under load spins, and one that would spin in vain most of the time does not.
+ * When it sleeps: when it is idle for longer than spin.h thinks worth waiting for, which may be at
+ * once. So a loop under load spins, and one that would spin in vain most of the time does not.
  *
  * When it does not ask. A descriptor that has just brought something likely brings more: while the
  * loop spins, such hot ones are looked at every turn and libevent is asked about the others every
@@ -34,10 +32,6 @@ enum {
 	ASK_TURNS = 16,	   /* turns with hot descriptors between two questions, */
 	ASK_NS = 50000,	   /* and their time: others wait no longer than that and a turn */
 	COOL_TURNS = 1000, /* turns without, after there were more than HOT_MAX */
-	SLEEP_NS = 5000,   /* what an idle time is longer for having been slept through */
-	MEAN_OF = 8,
-	MEAN_CAP = 2,  /* idle times count up to so many spin_us: a pause is soon forgotten */
-	SPIN_MORE = 4, /* spin_us is exceeded up to so many times by a core that is busy anyway */
 };
 
 uint64_t loop_now_ns(const struct loop *loop)
@@ -200,7 +194,7 @@ static void woken(struct loop *loop)
 		return;
 	loop->blocking = false;
 	msgq_awake(&loop->msgs);
-	loop->now_ns = clock_now_ns();
+	loop->begun_ns = loop->now_ns = clock_now_ns();
 	wake_hooks(loop);
 }
 
@@ -472,25 +466,11 @@ static bool announce_sleep(struct loop *loop)
 	return false;
 }
 
-/* How long it is worth to wait awake: a core that is mostly busy saves little by sleeping. */
-static uint64_t spin_time(const struct loop *loop)
-{
-	return max_of(loop->spin_ns, min_of(loop->mean_busy_ns / 2, SPIN_MORE * loop->spin_ns));
-}
-
-static void mean_add(uint64_t *mean_ns, uint64_t ns)
-{
-	*mean_ns += ns / MEAN_OF;
-	*mean_ns -= *mean_ns / MEAN_OF;
-}
-
 static void become_idle(struct loop *loop, uint64_t now_ns)
 {
 	loop->idle = true;
+	spin_idle(&loop->spin, now_ns - loop->busy_since_ns);
 	loop->idle_since_ns = now_ns;
-	loop->sleeps_before = atomic_load_explicit(&loop->sleeps, memory_order_relaxed);
-	mean_add(&loop->mean_busy_ns,
-		 min_of(now_ns - loop->busy_since_ns, 4 * SPIN_MORE * loop->spin_ns));
 }
 
 /*
@@ -511,8 +491,8 @@ static bool prepare_sleep(struct loop *loop)
 {
 	if (!loop->may_block || !list_empty(&loop->works))
 		return false;
-	if (loop->spin_ns && loop->mean_idle_ns <= spin_time(loop) &&
-	    (!loop->idle || loop->now_ns - loop->idle_since_ns < spin_time(loop)))
+	if (loop->idle ? loop->now_ns - loop->idle_since_ns < loop->spin.watch_ns
+		       : spin_window(&loop->spin) > 0)
 		return false;
 	if (!sleep_hooks(loop))
 		return false; /* what the hook saw, this turn's poll finds */
@@ -554,20 +534,6 @@ static int gather(struct loop *loop, bool block)
 	return 0;
 }
 
-/* What the idle time that has just ended teaches about the next. */
-static void learn(struct loop *loop)
-{
-	bool slept = atomic_load_explicit(&loop->sleeps, memory_order_relaxed) !=
-		     loop->sleeps_before;
-	uint64_t idle_ns = loop->now_ns - loop->idle_since_ns;
-
-	if (slept)
-		idle_ns -= min_of(idle_ns, (uint64_t)SLEEP_NS);
-	idle_ns = min_of(idle_ns, MEAN_CAP * loop->spin_ns);
-	mean_add(&loop->mean_idle_ns, idle_ns);
-	loop->busy_since_ns = loop->now_ns;
-}
-
 /* The end of a turn: busy or idle. */
 static void account(struct loop *loop)
 {
@@ -586,7 +552,8 @@ static void account(struct loop *loop)
 	if (!loop->idle)
 		return;
 	loop->idle = false;
-	learn(loop);
+	spin_busy(&loop->spin, loop->begun_ns - loop->idle_since_ns);
+	loop->busy_since_ns = loop->begun_ns;
 }
 
 int loop_turn(struct loop *loop)
@@ -596,6 +563,7 @@ int loop_turn(struct loop *loop)
 
 	loop->found = false;
 	loop->found_more = false;
+	loop->begun_ns = loop->now_ns;
 	ret = gather(loop, prepare_sleep(loop));
 	if (ret) {
 		log_err("event loop failed name=%s error=\"%s\"", loop->name, strerror(-ret));

@@ -26,7 +26,7 @@ struct event;
 struct loop_opts {
 	const char *name; /* thread name, at most 15 bytes; copied */
 	int cpu;	  /* CPU to pin the running thread to, -1 for none */
-	uint32_t spin_us; /* idle time spent polling before sleeping, 0..1000000; see loop.c */
+	uint32_t spin_us; /* idle time spent polling before sleeping, 0..1000000; see spin.h */
 };
 
 /* ---- life ---- */

@@ -13,6 +13,7 @@
 
 #include "common/list.h"
 #include "common/msgq.h"
+#include "common/spin.h"
 
 struct event;
 struct event_base;
@@ -37,12 +38,10 @@ struct loop {
 	struct loop_hook *hook; /* that is asked to sleep; NULL once it was deleted */
 	struct list works;
 	uint64_t now_ns;
-	uint64_t spin_ns;	/* idle times up to this are spent spinning */
-	uint64_t mean_idle_ns;	/* of the last few idle times */
-	uint64_t mean_busy_ns;	/* of the last few times between two of these */
+	struct spin spin;
+	uint64_t begun_ns;	/* when this turn began, or woke up */
 	uint64_t busy_since_ns; /* valid while not idle */
 	uint64_t idle_since_ns; /* valid while idle */
-	uint64_t sleeps_before; /* when it became idle */
 	struct list hot;	/* descriptors that are looked at without asking */
 	unsigned int nr_hot;
 	uint64_t asked_ns;	/* when libevent was asked last */

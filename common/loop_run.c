@@ -234,7 +234,7 @@ int loop_create(const struct loop_opts *opts, struct loop **loopp)
 	pthread_cond_init(&loop->changed, NULL);
 	snprintf(loop->name, sizeof(loop->name), "%s", opts->name ? opts->name : "");
 	loop->cpu = opts->cpu;
-	loop->spin_ns = (uint64_t)opts->spin_us * 1000u;
+	loop->spin.spin_ns = (uint64_t)opts->spin_us * 1000u;
 	loop->now_ns = clock_now_ns();
 	ret = msgq_init(&loop->msgs);
 	if (!ret)

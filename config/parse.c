@@ -172,7 +172,7 @@ static struct config *create(void)
 	cfg->daemon.memory_bytes = 64ull << 20;
 	cfg->daemon.hugepages = CONFIG_HUGEPAGES_AUTO;
 	cfg->daemon.log_level = LOG_LVL_INFO;
-	cfg->daemon.spin_us = 8;
+	cfg->daemon.spin_us = 6;
 	cfg->daemon.balance = true;
 	cfg->daemon.max_io_bytes = 1u << 20;
 	cfg->daemon.in_capsule_bytes = 16384;

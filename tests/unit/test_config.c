@@ -45,7 +45,7 @@ static void test_config_empty_object_gives_defaults(void **state)
 	assert_int_equal(cfg->daemon.memory_bytes, 64 << 20);
 	assert_int_equal(cfg->daemon.hugepages, CONFIG_HUGEPAGES_AUTO);
 	assert_int_equal(cfg->daemon.log_level, LOG_LVL_INFO);
-	assert_int_equal(cfg->daemon.spin_us, 8);
+	assert_int_equal(cfg->daemon.spin_us, 6);
 	assert_true(cfg->daemon.balance);
 	assert_string_equal(cfg->daemon.state_dir, "/var/lib/nvmetcp");
 	assert_int_equal(cfg->daemon.max_io_bytes, 1 << 20);

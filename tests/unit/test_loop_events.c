@@ -438,7 +438,7 @@ static void assert_comes_to_sleep(uint64_t spin_ns, bool sleeps)
 	struct loop_stats before, after;
 	struct tick k;
 
-	loop->spin_ns = spin_ns;
+	loop->spin.spin_ns = spin_ns;
 	tick_init(&k, "", tick_seen);
 	for (int tries = 0; tries < 100; tries++) {
 		loop_get_stats(loop, &before);
