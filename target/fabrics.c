@@ -116,8 +116,11 @@ static uint16_t connect_parse(struct nvmet_req *req, struct connect *c, const ch
 	*why = "the subsystem NQN is not a name";
 	if (nqn_from_field(data->subnqn, sizeof(data->subnqn), c->subnqn))
 		return bad_parameter(req, IATTR_DATA | CONNECT_DATA(subnqn), ST_DNR);
+	/* A host without a name comes from tools; only where any host may come, it is let in. */
 	*why = "the host NQN is not a name";
-	if (nqn_from_field(data->hostnqn, sizeof(data->hostnqn), c->hostnqn))
+	if (!data->hostnqn[0])
+		c->hostnqn[0] = '\0';
+	else if (nqn_from_field(data->hostnqn, sizeof(data->hostnqn), c->hostnqn))
 		return bad_parameter(req, IATTR_DATA | CONNECT_DATA(hostnqn), ST_DNR);
 	*why = "the host asks for a certain controller";
 	/* Controllers are made when asked for; a host cannot ask for a certain one. */
@@ -168,7 +171,8 @@ static uint16_t connect_admit(struct nvmet_req *req, const struct connect *c, co
 	*why = "the subsystem is not exported on this port";
 	if (!subsys)
 		return bad_parameter(req, IATTR_DATA | CONNECT_DATA(subnqn), 0);
-	*why = "the host is not in allowed_hosts";
+	*why = *c->hostnqn ? "the host is not in allowed_hosts"
+			   : "the host has no name, and only those in allowed_hosts may connect";
 	if (!nvmet_subsys_host_allowed(subsys, c->hostnqn))
 		return ST_CONNECT_INVALID_HOST;
 	return c->qid ? connect_io(req, c, subsys, why) : connect_admin(req, c, subsys, why);

@@ -125,7 +125,7 @@ static void spoil_hostnqn_endless(struct nvme_fabrics_connect *sqe, struct nvme_
 	memset(data->hostnqn, 'a', sizeof(data->hostnqn));
 }
 
-static void spoil_hostnqn_empty(struct nvme_fabrics_connect *sqe, struct nvme_connect_data *data)
+static void hostnqn_empty(struct nvme_fabrics_connect *sqe, struct nvme_connect_data *data)
 {
 	(void)sqe;
 	memset(data->hostnqn, 0, sizeof(data->hostnqn));
@@ -142,6 +142,13 @@ static void not_allowed(struct nvme_fabrics_connect *sqe, struct nvme_connect_da
 	(void)sqe;
 	snprintf(data->subnqn, sizeof(data->subnqn), FAKE_SUBSYS_ACL);
 	snprintf(data->hostnqn, sizeof(data->hostnqn), FAKE_OTHER);
+}
+
+static void not_allowed_without_name(struct nvme_fabrics_connect *sqe,
+				     struct nvme_connect_data *data)
+{
+	hostnqn_empty(sqe, data);
+	snprintf(data->subnqn, sizeof(data->subnqn), FAKE_SUBSYS_ACL);
 }
 
 static void io_queue_of_nobody(struct nvme_fabrics_connect *sqe, struct nvme_connect_data *data)
@@ -171,16 +178,17 @@ static const struct {
 	{ "empty subsystem", spoil_subnqn_empty, BAD_PARAM | ST_DNR, DATA_LOC(subnqn) },
 	{ "subsystem of 224 bytes", spoil_subnqn_224, BAD_PARAM | ST_DNR, DATA_LOC(subnqn) },
 	{ "host without NUL", spoil_hostnqn_endless, BAD_PARAM | ST_DNR, DATA_LOC(hostnqn) },
-	{ "empty host", spoil_hostnqn_empty, BAD_PARAM | ST_DNR, DATA_LOC(hostnqn) },
 	{ "control characters", spoil_hostnqn_control, BAD_PARAM | ST_DNR, DATA_LOC(hostnqn) },
 	/* What may be otherwise tomorrow must not carry DNR. */
 	{ "subsystem of 223 bytes", unknown_subnqn_223, BAD_PARAM, DATA_LOC(subnqn) },
 	{ "unknown subsystem", unknown_subnqn, BAD_PARAM, DATA_LOC(subnqn) },
 	{ "host not allowed", not_allowed, ST_CONNECT_INVALID_HOST, 0 },
+	{ "host without a name", not_allowed_without_name, ST_CONNECT_INVALID_HOST, 0 },
 	{ "unknown controller", io_queue_of_nobody, BAD_PARAM, DATA_LOC(cntlid) },
 	{ "I/O queue of discovery", io_queue_of_discovery, BAD_PARAM, DATA_LOC(cntlid) },
 	{ "nothing: 128 entries", largest_sqsize, 0, 0 },
 	{ "nothing: attributes", reserved_cattr, 0, 0 },
+	{ "nothing: no name, any host may come", hostnqn_empty, 0, 0 },
 };
 
 static void test_connect_bad_fields_are_refused(void **state)
