@@ -61,6 +61,7 @@ struct options {
 	uint32_t conns;
 	uint64_t runtime_ns;
 	int cpu[2]; /* target, initiator; -1: any */
+	const char *congestion; /* NULL: the system's */
 };
 
 /* The messages of one kind in a cycle, one per command. */
@@ -403,6 +404,13 @@ static void target(struct side *side, int listener)
 	run(side);
 }
 
+static void set_congestion(int fd, const struct options *o)
+{
+	if (o->congestion && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, o->congestion,
+					(socklen_t)strlen(o->congestion)))
+		die(o->congestion);
+}
+
 static void connect_all(struct side *side, const struct sockaddr_in *addr)
 {
 	uint32_t i;
@@ -410,20 +418,27 @@ static void connect_all(struct side *side, const struct sockaddr_in *addr)
 	for (i = 0; i < side->opts->conns; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-		if (fd < 0 || connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
+		if (fd < 0)
+			die("socket");
+		set_congestion(fd, side->opts);
+		if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
 			die("connect");
 		make_conn(side, &side->conns[i], fd);
 	}
 }
 
-static int listen_somewhere(struct sockaddr_in *addr)
+/* What it accepts has its congestion control. */
+static int listen_somewhere(const struct options *o, struct sockaddr_in *addr)
 {
 	socklen_t len = sizeof(*addr);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	*addr = (struct sockaddr_in){ .sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	if (fd < 0 || bind(fd, (struct sockaddr *)addr, len) || listen(fd, MAX_CONNS) ||
+	if (fd < 0)
+		die("socket");
+	set_congestion(fd, o);
+	if (bind(fd, (struct sockaddr *)addr, len) || listen(fd, MAX_CONNS) ||
 	    getsockname(fd, (struct sockaddr *)addr, &len))
 		die("listen");
 	return fd;
@@ -504,7 +519,7 @@ static void parse(int argc, char **argv, struct options *o)
 
 	*o = (struct options){ .bs = 4096, .depth = 1, .conns = 1, .cpu = { -1, -1 } };
 	o->runtime_ns = 5ull * PERF_NS_PER_S;
-	while ((c = getopt(argc, argv, "p:b:q:c:t:0:1:we")) != -1) {
+	while ((c = getopt(argc, argv, "p:b:q:c:t:0:1:g:we")) != -1) {
 		switch (c) {
 		case 'p':
 			o->write = *optarg == 'w';
@@ -528,6 +543,9 @@ static void parse(int argc, char **argv, struct options *o)
 				die(optarg);
 			o->cpu[c - '0'] = cpus[0];
 			break;
+		case 'g':
+			o->congestion = optarg;
+			break;
 		case 'w':
 			o->block = true;
 			break;
@@ -537,6 +555,7 @@ static void parse(int argc, char **argv, struct options *o)
 		default:
 			fputs("Usage: floor [-p read|write] [-b bytes] [-q depth] [-c connections] [-t time]\n"
 			      "             [-0 CPU of the target] [-1 CPU of the initiator]\n"
+			      "             [-g TCP congestion control]\n"
 			      "             [-w (wait in epoll)] [-e (epoll while spinning)]\n",
 			      stderr);
 			exit(2);
@@ -558,7 +577,7 @@ int main(int argc, char **argv)
 	side.conns = calloc(opts.conns, sizeof(*side.conns));
 	if (!side.conns)
 		die("memory");
-	listener = listen_somewhere(&addr);
+	listener = listen_somewhere(&opts, &addr);
 	pid = fork();
 	if (pid < 0)
 		die("fork");

@@ -24,6 +24,7 @@ PERF = BUILD / "nvmetcp-perf"
 MAX_QUEUES = 128  # of a controller
 MEM_MIB = 256  # more than a cache holds
 BENCH_QUEUES = 100  # of each controller when there must be several
+CONGESTION = None  # TCP congestion control of both ends, of the floor too; None: the system's
 
 
 class Failed(Exception):
@@ -76,8 +77,9 @@ class Target:
                    "file": {"path": str(self.file), "size": f"{file_mib}M"}}
         namespaces = [{"nsid": NSID[kind], "enable": 1, "device": {**device, "block_size": 4096}}
                       for kind, device in devices.items()]
-        self.daemon = Daemon(namespaces, daemon={"cores": [core], "memory": "64M",
-                                                 "io_queue_depth": 1024})
+        port = {"param": {"tcp_congestion": CONGESTION}} if CONGESTION else None
+        self.daemon = Daemon(namespaces, port_extra=port,
+                             daemon={"cores": [core], "memory": "64M", "io_queue_depth": 1024})
         self.daemon.start()
         self.pid = self.daemon.proc.pid
         self.port = self.daemon.port
@@ -105,6 +107,8 @@ def perf_args(target, ns, rw, bs, qd, conns, seconds, core, *extra):
             f"--runtime={round(seconds * 1000)}ms", f"--cpus={core}", *extra]
     if rw in ("rw", "randrw"):
         argv.append(f"--rwmixread={MIXED_READS}")
+    if CONGESTION:
+        argv.append(f"--tcp-congestion={CONGESTION}")
     return argv + [target.string(ns)] * strings
 
 
@@ -140,6 +144,8 @@ def run_floor(key, seconds, cores):
     argv = [FLOOR, "-p", rw, "-b", bs, "-q", qd, "-c", conns, "-t", f"{round(seconds * 1000)}ms"]
     if cores:
         argv += ["-0", cores[0], "-1", cores[1]]
+    if CONGESTION:
+        argv += ["-g", CONGESTION]
     r = json.loads(output_of(argv))
     return {"iops": r["iops"], "mib_s": r["mib_s"], **r["latency_us"],
             "target_cpu": r["target_cpu"], "initiator_cpu": r["initiator_cpu"]}
