@@ -14,8 +14,10 @@ enum {
 	MAX_HOSTS = 4096,
 	MAX_NSID = 8192, /* highest NSID of a subsystem: a table of pointers, 64 KiB at most */
 	MAX_DRIVE_NS =
-		1024,	  /* namespaces used of one controller, ours to drive or remote: 4.3 MiB */
-	MAX_CTRLS = 4096, /* controllers of one subsystem */
+		1024, /* namespaces used of one controller, ours to drive or remote: 4.3 MiB */
+	MAX_OLD_NS =
+		2048, /* of those: descriptions that a change made old, kept for readers: 9 MiB */
+	MAX_CTRLS = 4096,	  /* controllers of one subsystem */
 	MAX_IO_QUEUES = 128,	  /* per controller */
 	MAX_QUEUE_ENTRIES = 1024, /* MQES + 1 of our controllers */
 	MAX_CONNS_PER_CORE = 8192,

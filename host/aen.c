@@ -138,11 +138,14 @@ int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 {
 	uint32_t event = ctrl->aen.event;
 
-	if (!ctrl->aen.pending || ctrl->aen.reading)
-		return 0;
+	if (!ctrl->aen.pending || ctrl->aen.reading || ctrl->rescan.busy)
+		return 0; /* step_buf is in use */
 	if (readable(event_lid(event)) && read_log(ctrl, event_lid(event)) == -EAGAIN)
 		return 0; /* the admin queue is full: once it is not */
 	ctrl->aen.pending = false;
+	if (event_type(event) == NVME_AER_NOTICE && event_info(event) == NVME_AER_NOTICE_NS_CHANGED)
+		ctrl->rescan.want =
+			true; /* after the log page: what changes later is a new event */
 	log_peer(LOG_LVL_INFO, "asynchronous event name=\"%s\" type=%u info=%02X lid=%02X",
 		 ctrl->name, event_type(event), event_info(event), event_lid(event));
 	if (!ctrl->aen.reading)

@@ -26,6 +26,8 @@ enum {
 		100, /* a step that waits for an event is asked anyway, in case the event got lost */
 	PAUSE_MS = 1000,      /* between two tries */
 	FLUSH_WARN_MS = 5000, /* an owner that does not poll */
+	SETTLE_MS = 5000,     /* a link that a subsystem reset took down is back */
+	NSSR_NVME = 0x4e564d65,
 };
 
 enum {
@@ -158,6 +160,8 @@ static void begin_down(struct nvmh_ctrl *ctrl, bool dead)
 	ctrl->step_again_ns = 0;
 	ctrl->step_deadline_ns = 0;
 	ctrl->keep_alive.next_ns = 0;
+	nvmh_rescan_stop(ctrl);
+	nvmh_step_forget(ctrl);
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
 		if (atomic_load(&ctrl->ioq[i].state) == NVMH_Q_LIVE)
 			atomic_store(&ctrl->ioq[i].state, NVMH_Q_STOPPED);
@@ -277,6 +281,7 @@ void nvmh_ctrl_start(struct nvmh_ctrl *ctrl)
 {
 	ctrl->phase = NVMH_PHASE_UP;
 	ctrl->step_req_state = 0;
+	ctrl->step_req_stale = false;
 	memset(&ctrl->aen, 0, sizeof(ctrl->aen));
 	memset(&ctrl->keep_alive, 0, sizeof(ctrl->keep_alive));
 	start_step(ctrl, ctrl->ops->steps);
@@ -387,6 +392,7 @@ static void run_phase(struct nvmh_ctrl *ctrl, uint64_t now)
 			break;
 		case NVMH_PHASE_LIVE:
 			nvmh_keep_alive_run(ctrl, now);
+			nvmh_rescan_run(ctrl, now);
 			break;
 		case NVMH_PHASE_QUIET:
 			run_quiet(ctrl);
@@ -457,22 +463,58 @@ int nvmh_ctrl_wait(struct nvmh_ctrl *ctrl, int timeout_ms)
 	}
 }
 
-int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl)
+/* Return: 0, the controller is live and may be reset; -EBUSY, -ENOTCONN. */
+static int may_reset(const struct nvmh_ctrl *ctrl)
 {
 	switch (nvmh_ctrl_state(ctrl)) {
 	case NVMH_LIVE:
-		break;
+		return ctrl->phase == NVMH_PHASE_LIVE ? 0 : -EBUSY;
 	case NVMH_DEAD:
 	case NVMH_DELETING:
 		return -ENOTCONN;
 	default:
 		return -EBUSY;
 	}
-	log_notice("controller reset on request name=\"%s\"", ctrl->name);
-	snprintf(ctrl->error, sizeof(ctrl->error), "reset on request");
+}
+
+static void reset(struct nvmh_ctrl *ctrl, const char *text)
+{
+	log_notice("controller %s name=\"%s\"", text, ctrl->name);
+	snprintf(ctrl->error, sizeof(ctrl->error), "%s", text);
 	begin_down(ctrl, false);
 	nvmh_ctrl_kick(ctrl);
 	set_state(ctrl, NVMH_RESETTING);
+}
+
+int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl)
+{
+	int ret = may_reset(ctrl);
+
+	if (!ret)
+		reset(ctrl, "reset on request");
+	return ret;
+}
+
+int nvmh_ctrl_subsystem_reset(struct nvmh_ctrl *ctrl)
+{
+	int ret = may_reset(ctrl);
+
+	if (ret)
+		return ret;
+	if (ctrl->ops->remote)
+		return nvmh_error(-ENOTSUP, "%s: a remote controller's subsystem is reset there",
+				  ctrl->name);
+	if (!NVME_CAP_NSSRC(ctrl->cap))
+		return nvmh_error(-ENOTSUP,
+				  "%s: it has no subsystem reset (CAP.NSSRS is 0); reset the "
+				  "controller instead",
+				  ctrl->name);
+	ret = ctrl->ops->reg_write32(ctrl, NVME_REG_NSSR, NSSR_NVME);
+	if (ret)
+		return ret;
+	ctrl->function_reset = true;
+	ctrl->settle_until_ns = clock_now_ns() + SETTLE_MS * NS_PER_MS;
+	reset(ctrl, "subsystem reset on request");
 	return 0;
 }
 

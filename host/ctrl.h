@@ -169,6 +169,8 @@ int nvmh_step_scan(struct nvmh_ctrl *ctrl);
  */
 int nvmh_step_cmd(struct nvmh_ctrl *ctrl, const struct nvme_sqe *sqe, enum nvmh_dir dir, void *buf,
 		  uint32_t len);
+/* nvmh_step_forget() - the next nvmh_step_cmd() is another command; it waits for an outstanding one */
+void nvmh_step_forget(struct nvmh_ctrl *ctrl);
 /* nvmh_step_again() - with -EAGAIN: call the step again then, even if nothing happens */
 void nvmh_step_again(struct nvmh_ctrl *ctrl, uint32_t ms);
 /* Identify as a step's command, into ctrl->step_buf. Return as nvmh_step_cmd(). */
@@ -200,6 +202,28 @@ struct nvmh_scan {
 	uint32_t size_ns;
 };
 void nvmh_scan_done(struct nvmh_scan *scan); /* frees what a scan holds */
+/* nvmh_scan_run() - goes on with a scan; ctrl->scan has what it found. Return: 0, -EAGAIN or -errno */
+int nvmh_scan_run(struct nvmh_ctrl *ctrl);
+
+/* What a namespace is, for readers of any thread: written once (host/rescan.c). */
+struct nvmh_ns_snap {
+	struct nvmh_ns ns;
+	struct nvmh_ns_snap *next; /* of those that are old */
+};
+
+/* Rescans of a live controller, and the descriptions that changes left behind (host/rescan.c). */
+struct nvmh_rescan {
+	bool want;
+	bool busy;	   /* uses ctrl->scan, ->step_req and ->step_buf */
+	uint8_t tries;	   /* that failed in a row */
+	uint64_t after_ns; /* not before */
+	struct nvmh_ns_snap *oldest;
+	struct nvmh_ns_snap *newest;
+	uint32_t nr_old;
+};
+void nvmh_rescan_run(struct nvmh_ctrl *ctrl, uint64_t now_ns); /* LIVE */
+void nvmh_rescan_stop(struct nvmh_ctrl *ctrl);		       /* the controller goes down */
+void nvmh_rescan_done(struct nvmh_ctrl *ctrl);		       /* frees the namespaces */
 
 /* Asynchronous events (host/aen.c). */
 struct nvmh_aen {
@@ -254,6 +278,8 @@ struct nvmh_ctrl {
 	uint64_t tick_ns;
 	uint64_t timer_ns; /* what timer_fd is set to */
 	uint64_t pause_until_ns;
+	bool function_reset;	  /* pcie: ops->quiesce() is to reset the idle function, too */
+	uint64_t settle_until_ns; /* pcie: after NSSR registers may read all ones until then */
 	void *sync_buf; /* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated
 			   where the transport left it NULL */
 	void *sync_buf_owned;
@@ -267,11 +293,13 @@ struct nvmh_ctrl {
 	struct nvmh_req step_req;
 	struct iovec step_iov;
 	uint8_t step_req_state; /* 0: idle, 1: sent, 2: answered */
+	bool step_req_stale;	/* whoever sent it does not wait for the answer any more */
 	void *step_buf; /* 4 KiB of memory the controller reaches: from the transport's admin buffer
 			 */
 	uint32_t resets;	   /* failures in a row */
 	uint32_t ready_timeout_ms; /* from CAP.TO and CRTO.CRWMT */
 	struct nvmh_scan scan;
+	struct nvmh_rescan rescan;
 	struct nvmh_aen aen;
 	struct nvmh_keep_alive keep_alive;
 
@@ -284,7 +312,7 @@ struct nvmh_ctrl {
 	struct nvmh_queue adminq;
 	struct nvmh_queue *ioq; /* opts.nr_io_queues of them, for life */
 	uint16_t nr_ioq;	/* granted */
-	struct nvmh_ns *ns;
+	struct nvmh_ns **ns;	/* each the ns of a struct nvmh_ns_snap */
 	uint32_t nr_ns;
 };
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The namespace scan of a bring-up: the list of active namespaces page by page, then for each its
- * Identify Namespace data and its identification descriptors. Everything comes from outside: copied
- * once, checked, and what does not make sense is left out with the reason logged. The controller's
- * thread. Entry points: nvmh_step_scan(), nvmh_ctrl_ns(). NVM Express Base Specification 2.x,
+ * The namespace scan, of a bring-up or later: the list of active namespaces page by page, then for
+ * each its Identify Namespace data and its identification descriptors. Everything comes from
+ * outside: copied once, checked, and what does not make sense is left out with the reason logged.
+ * What is done with the result: host/rescan.c. The controller's thread. Entry point:
+ * nvmh_scan_run(). NVM Express Base Specification 2.x,
  * "Identify command", "Namespace Identification Descriptor list"; NVM Command Set Specification,
  * "Identify Namespace data structure".
  */
@@ -202,6 +203,18 @@ static int grow(struct nvmh_scan *scan)
 	return 0;
 }
 
+/*
+ * While the controller is live a command that fails for a reason of its own moment does not tell
+ * anything about the namespace: it stays what it was, and the rescan is tried again.
+ */
+static bool maybe_later(const struct nvmh_ctrl *ctrl)
+{
+	uint16_t status = ctrl->step_req.status;
+
+	return ctrl->phase == NVMH_PHASE_LIVE && status && !(status & ST_DNR) &&
+	       (status & ST_MASK) != ST_INVALID_NS && (status & ST_MASK) != ST_INVALID_FIELD;
+}
+
 static int stage_ns(struct nvmh_ctrl *ctrl)
 {
 	struct nvmh_scan *scan = &ctrl->scan;
@@ -217,6 +230,8 @@ static int stage_ns(struct nvmh_ctrl *ctrl)
 	ret = grow(scan);
 	if (ret)
 		return ret;
+	if (maybe_later(ctrl))
+		return nvmh_step_status(ctrl, "Identify Namespace");
 	if (ctrl->step_req.status) {
 		nvmh_step_status(ctrl, "Identify Namespace");
 		leave_out(ctrl, nsid, nvmh_strerror());
@@ -252,6 +267,9 @@ static int stage_desc(struct nvmh_ctrl *ctrl)
 		ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_NS_DESC_LIST, 0);
 		if (ret)
 			return ret;
+		if (maybe_later(ctrl))
+			return nvmh_step_status(
+				ctrl, "Identify Namespace Identification Descriptor list");
 		if (!ctrl->step_req.status) {
 			memcpy(page, ctrl->step_buf, sizeof(page));
 			decode_descriptors(ns, page);
@@ -266,88 +284,11 @@ static int stage_desc(struct nvmh_ctrl *ctrl)
 	return 0;
 }
 
-/* ---- what the scan found, against what was there before a reset ---- */
-
-static const char *changed(const struct nvmh_ns *old, const struct nvmh_ns *now)
-{
-	if (old->lba_size != now->lba_size || old->ms != now->ms || old->ext_lba != now->ext_lba ||
-	    old->pi_type != now->pi_type)
-		return "format";
-	if (old->csi != now->csi)
-		return "command set";
-	if (memcmp(old->uuid, now->uuid, sizeof(old->uuid)) ||
-	    memcmp(old->nguid, now->nguid, sizeof(old->nguid)) ||
-	    memcmp(old->eui64, now->eui64, sizeof(old->eui64)))
-		return "identity";
-	if (old->nsze > now->nsze)
-		return "size";
-	return NULL;
-}
-
-static const struct nvmh_ns *find_ns(const struct nvmh_ns *ns, uint32_t nr, uint32_t nsid)
-{
-	uint32_t i;
-
-	for (i = 0; i < nr; i++) {
-		if (ns[i].nsid == nsid)
-			return &ns[i];
-	}
-	return NULL;
-}
-
-/*
- * Namespaces are in use by other threads, with block size and length copied: those of before stay,
- * and one that is not what it was must not be written to as if it were.
- */
-static int compare(struct nvmh_ctrl *ctrl)
-{
-	const struct nvmh_ns *now;
-	const char *what;
-	uint32_t i;
-
-	for (i = 0; i < ctrl->nr_ns; i++) {
-		now = find_ns(ctrl->scan.ns, ctrl->scan.nr_ns, ctrl->ns[i].nsid);
-		what = now ? changed(&ctrl->ns[i], now) : NULL;
-		if (what)
-			return nvmh_error(
-				-ENODEV,
-				"the %s of namespace %u is not what it was before the reset", what,
-				ctrl->ns[i].nsid);
-		if (!now)
-			log_warn("namespace gone after a reset name=\"%s\" nsid=%u", ctrl->name,
-				 ctrl->ns[i].nsid);
-	}
-	for (i = 0; i < ctrl->scan.nr_ns; i++) {
-		if (!find_ns(ctrl->ns, ctrl->nr_ns, ctrl->scan.ns[i].nsid))
-			log_notice(
-				"namespace new after a reset, used from the next start on name=\"%s\" nsid=%u",
-				ctrl->name, ctrl->scan.ns[i].nsid);
-	}
-	return 0;
-}
-
-static int publish(struct nvmh_ctrl *ctrl)
-{
-	int ret = 0;
-
-	if (ctrl->ns) {
-		ret = compare(ctrl);
-	} else if (ctrl->scan.nr_ns) {
-		ctrl->ns = ctrl->scan.ns;
-		ctrl->nr_ns = ctrl->scan.nr_ns;
-		ctrl->scan.ns = NULL;
-	}
-	nvmh_scan_done(&ctrl->scan);
-	return ret;
-}
-
-int nvmh_step_scan(struct nvmh_ctrl *ctrl)
+int nvmh_scan_run(struct nvmh_ctrl *ctrl)
 {
 	struct nvmh_scan *scan = &ctrl->scan;
 	int ret = 0;
 
-	if (ctrl->opts.nr_io_queues && !ctrl->nr_ioq)
-		return 0; /* for administration only */
 	while (!ret) {
 		switch (scan->stage) {
 		case SCAN_START:
@@ -360,14 +301,14 @@ int nvmh_step_scan(struct nvmh_ctrl *ctrl)
 			if (scan->nr_ns == MAX_DRIVE_NS || scan->seen == MAX_SEEN) {
 				log_warn("only the first namespaces are used name=\"%s\" count=%u",
 					 ctrl->name, scan->nr_ns);
-				return publish(ctrl);
+				return 0;
 			}
 			if (scan->index < scan->nr_list)
 				ret = stage_ns(ctrl);
 			else if (scan->nr_list == LIST_ENTRIES)
 				scan->stage = SCAN_LIST;
 			else
-				return publish(ctrl);
+				return 0;
 			break;
 		case SCAN_DESC:
 			ret = stage_desc(ctrl);
@@ -392,21 +333,6 @@ uint64_t nvmh_ctrl_cap(const struct nvmh_ctrl *ctrl)
 uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl)
 {
 	return ctrl->max_xfer;
-}
-
-uint32_t nvmh_ctrl_nr_ns(const struct nvmh_ctrl *ctrl)
-{
-	return ctrl->nr_ns;
-}
-
-const struct nvmh_ns *nvmh_ctrl_ns(const struct nvmh_ctrl *ctrl, uint32_t index)
-{
-	return index < ctrl->nr_ns ? &ctrl->ns[index] : NULL;
-}
-
-const struct nvmh_ns *nvmh_ctrl_ns_by_nsid(const struct nvmh_ctrl *ctrl, uint32_t nsid)
-{
-	return find_ns(ctrl->ns, ctrl->nr_ns, nsid);
 }
 
 const char *nvmh_ctrl_name(const struct nvmh_ctrl *ctrl)

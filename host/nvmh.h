@@ -22,6 +22,7 @@ extern "C" {
 
 struct nvmh_ctrl;
 struct nvmh_queue;
+struct nvmh_ns;
 
 /* ---- controllers ---- */
 
@@ -53,6 +54,11 @@ struct nvmh_ctrl_opts {
 	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
 	void (*on_state)(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg);
 	void *arg;
+	/*
+	 * A namespace came, changed or went (@ns NULL) since the controller was first live: found by a rescan or a reset. Runs in the controller's
+	 * thread, inside nvmh_ctrl_process(), with nvmh_ctrl_ns() as it is now. May be NULL. @arg as above.
+	 */
+	void (*on_ns)(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns *ns, void *arg);
 };
 
 /**
@@ -92,6 +98,30 @@ const char *nvmh_state_name(enum nvmh_state state);
  * Return: 0, -EBUSY (not live now: coming up, or a reset is under way), -ENOTCONN (dead or being deleted).
  */
 int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl);
+/**
+ * nvmh_ctrl_subsystem_reset() - reset the whole NVM subsystem: 4E564D65h ("NVMe") into NSSR, then as nvmh_ctrl_reset()
+ *
+ * Every controller of the subsystem is reset, other hosts' too. What follows for a PCIe function may include a lost link: its registers are given
+ * time to come back, and the function is reset and set up anew.
+ *
+ * Context: the controller's thread. Spec: NVMe Base 2.x, "NVM Subsystem Reset".
+ * Return: 0; -ENOTSUP, CAP.NSSRS is 0 or the controller is remote (nvmh_strerror() says which); -EBUSY and -ENOTCONN as nvmh_ctrl_reset();
+ *	-errno, the register could not be written.
+ */
+int nvmh_ctrl_subsystem_reset(struct nvmh_ctrl *ctrl);
+/**
+ * nvmh_ctrl_rescan() - look at the controller's namespaces anew
+ *
+ * Does not wait and does not disturb I/O: nvmh_ctrl_process() does it, at most once a second; what changed is told by on_ns. A rescan that finds
+ * errors is tried again a few times, then logged; the namespaces stay as they were. The controller's own notice (Namespace Attribute Changed) starts
+ * one too.
+ *
+ * Context: the controller's thread.
+ * Return: 0; -EBUSY, not live now (a bring-up ends with a scan anyway); -ENOTCONN, dead or being deleted.
+ */
+int nvmh_ctrl_rescan(struct nvmh_ctrl *ctrl);
+/* nvmh_ctrl_rescanning() - whether a rescan was asked for and is not finished. Context: the controller's thread. */
+bool nvmh_ctrl_rescanning(const struct nvmh_ctrl *ctrl);
 /*
  * nvmh_ctrl_shutdown() - start an orderly stop (CC.SHN): NVMH_DELETING now, NVMH_DEAD when it is done. Several controllers can so be stopped at
  * the same time; nvmh_ctrl_close() does it by itself. Queue owners have stopped submitting.
@@ -133,7 +163,12 @@ uint64_t nvmh_ctrl_cap(const struct nvmh_ctrl *ctrl);
 uint32_t nvmh_ctrl_max_xfer(
 	const struct nvmh_ctrl *ctrl); /* bytes of one command, from MDTS and our own bounds */
 uint32_t nvmh_ctrl_nr_ns(const struct nvmh_ctrl *ctrl);
-/* Namespaces stay where they are until nvmh_ctrl_close(): one that changes its format or identity makes the controller DEAD. */
+/*
+ * The namespaces as the last scan found them, by ascending NSID. A description never changes: a namespace that does (size, format, identity, any
+ * attribute but its utilization) gets a new one, and on_ns is told. An old description stays readable until nvmh_ctrl_close(), or until MAX_OLD_NS
+ * later ones of the controller were replaced; at least through the change after its own.
+ * Context: these three, the controller's thread; what they point to, any thread.
+ */
 const struct nvmh_ns *nvmh_ctrl_ns(const struct nvmh_ctrl *ctrl, uint32_t index);
 const struct nvmh_ns *nvmh_ctrl_ns_by_nsid(const struct nvmh_ctrl *ctrl, uint32_t nsid);
 const char *

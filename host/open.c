@@ -34,7 +34,7 @@ static void ctrl_free(struct nvmh_ctrl *ctrl)
 	for (i = 0; ctrl->ioq && i < ctrl->opts.nr_io_queues; i++)
 		nvmh_queue_done(&ctrl->ioq[i]);
 	free(ctrl->ioq);
-	free(ctrl->ns);
+	nvmh_rescan_done(ctrl);
 	free(ctrl->sync_buf_owned);
 	if (ctrl->timer_fd >= 0)
 		close(ctrl->timer_fd);

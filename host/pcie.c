@@ -230,10 +230,12 @@ static uint32_t shutdown_ms(const struct nvmh_ctrl *ctrl)
 	return us ? min_of(us / 1000 + 1, (uint32_t)SHUTDOWN_MAX_MS) : SHUTDOWN_MS;
 }
 
-static void quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
+static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 {
 	pcie->watch = false;
 	if (reg_read(ctrl, NVME_REG_CC, &ctrl->cc)) {
+		if (clock_now_ns() < ctrl->settle_until_ns)
+			return -EAGAIN;
 		quiet_cut_off(pcie, gone);
 	} else if (!NVME_CC_EN(ctrl->cc)) {
 		quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
@@ -243,6 +245,7 @@ static void quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown
 	} else {
 		quiet_stage(pcie, PCIE_QUIET_DISABLE, 0);
 	}
+	return 0;
 }
 
 /* Submission queue, then completion queue, one after the other. What the device answers does not
@@ -285,6 +288,21 @@ static int wait_shutdown(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	return 0;
 }
 
+static int set_vectors(struct nvmh_ctrl *ctrl, struct pcie *pcie);
+
+/* A controller reset was not enough, or a subsystem reset cost the function its set-up: it is
+ * idle, so a failure here is for the bring-up to find. */
+static void reset_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	int ret = nvmh_vfio_reset(pcie->vfio);
+
+	ctrl->function_reset = false;
+	if (!ret)
+		ret = set_vectors(ctrl, pcie);
+	log_notice("PCI function reset name=\"%s\" errno=%s", ctrl->name,
+		   ret ? strerrorname_np(-ret) : "none");
+}
+
 static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
 	uint32_t csts;
@@ -294,6 +312,8 @@ static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 		return 0;
 	}
 	if (!NVME_CSTS_RDY(csts)) {
+		if (ctrl->function_reset)
+			reset_idle(ctrl, pcie);
 		pcie->quiet = PCIE_QUIET_START;
 		return 0;
 	}
@@ -357,7 +377,7 @@ static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 	do {
 		switch (pcie->quiet) {
 		case PCIE_QUIET_START:
-			quiet_start(ctrl, pcie, shutdown);
+			ret = quiet_start(ctrl, pcie, shutdown);
 			break;
 		case PCIE_QUIET_DELETE:
 			ret = delete_queues(ctrl, pcie);

@@ -57,7 +57,16 @@ static void step_req_done(struct nvmh_req *req)
 {
 	struct nvmh_ctrl *ctrl = req->arg;
 
-	ctrl->step_req_state = STEP_REQ_ANSWERED;
+	ctrl->step_req_state = ctrl->step_req_stale ? STEP_REQ_IDLE : STEP_REQ_ANSWERED;
+	ctrl->step_req_stale = false;
+}
+
+void nvmh_step_forget(struct nvmh_ctrl *ctrl)
+{
+	if (ctrl->step_req_state == STEP_REQ_SENT)
+		ctrl->step_req_stale = true;
+	else
+		ctrl->step_req_state = STEP_REQ_IDLE;
 }
 
 int nvmh_step_cmd(struct nvmh_ctrl *ctrl, const struct nvme_sqe *sqe, enum nvmh_dir dir, void *buf,
@@ -79,7 +88,8 @@ int nvmh_step_cmd(struct nvmh_ctrl *ctrl, const struct nvme_sqe *sqe, enum nvmh_
 	req->nr_iov = len ? 1 : 0;
 	req->len = len;
 	req->dir = dir;
-	req->timeout_ms = NVMH_NO_TIMEOUT; /* the step has a deadline */
+	/* a step has a deadline; a live controller's command has its own */
+	req->timeout_ms = ctrl->phase == NVMH_PHASE_LIVE ? 0 : NVMH_NO_TIMEOUT;
 	req->done = step_req_done;
 	req->arg = ctrl;
 	ret = nvmh_queue_send(&ctrl->adminq, req);

@@ -243,6 +243,33 @@ static void set_csts(struct fake_pcie *f)
 	reg_store(f, NVME_REG_CSTS, csts);
 }
 
+static void all_ones(struct fake_pcie *f)
+{
+	uint32_t off;
+
+	for (off = 0; off < DOORBELLS; off += 4)
+		reg_store(f, off, UINT32_MAX);
+}
+
+/* A subsystem reset; the link it takes down comes back with every register as after a reset. */
+static void step_subsystem_reset(struct fake_pcie *f)
+{
+	if (f->down) {
+		if (!--f->down)
+			memset(f->bar, 0, DOORBELLS);
+		return;
+	}
+	if (reg_load(f, NVME_REG_NSSR) != 0x4e564d65)
+		return;
+	atomic_fetch_add(&f->subsystem_resets, 1);
+	disable(f);
+	memset(f->bar, 0, DOORBELLS);
+	f->nr_fds = 0; /* the configuration space went, too */
+	f->down = f->link_down;
+	if (f->down)
+		all_ones(f);
+}
+
 static void step_registers(struct fake_pcie *f)
 {
 	uint32_t cc = reg_load(f, NVME_REG_CC);
@@ -271,10 +298,11 @@ void fake_pcie_step(struct fake_pcie *f)
 	uint16_t qid;
 
 	pthread_mutex_lock(&f->lock);
+	if (!atomic_load(&f->gone))
+		step_subsystem_reset(f);
 	if (atomic_load(&f->gone)) {
-		for (qid = 0; qid < DOORBELLS / 4; qid++)
-			reg_store(f, 4u * qid, UINT32_MAX);
-	} else {
+		all_ones(f);
+	} else if (!f->down) {
 		step_registers(f);
 		for (qid = 0; qid < FAKE_PCIE_QUEUES && f->enabled && !atomic_load(&f->fatal);
 		     qid++) {

@@ -81,7 +81,8 @@ struct fake_pcie {
 	bool reset_fails; /* nvmh_vfio_reset() */
 	int err_fd;	  /* the test's, -1: none */
 	int req_fd;
-	bool no_shutdown; /* CSTS.SHST stays */
+	bool no_shutdown;   /* CSTS.SHST stays */
+	uint32_t link_down; /* steps for which registers read all ones after a subsystem reset */
 	uint16_t (*on_admin)(struct fake_pcie *f,
 			     const struct nvme_sqe *sqe); /* a status other than 0 is the answer */
 	void (*on_cqe)(struct fake_pcie *f, uint16_t qid,
@@ -93,6 +94,7 @@ struct fake_pcie {
 	atomic_uint faults;   /* addresses that were not mapped, PRPs against the rules */
 	atomic_uint enables;
 	atomic_uint resets; /* nvmh_vfio_reset() */
+	atomic_uint subsystem_resets;
 	atomic_uint shutdowns;
 	atomic_uint deletes; /* Delete I/O Submission or Completion Queue */
 	atomic_bool cut_off; /* nvmh_vfio_cut_off() */
@@ -107,6 +109,7 @@ struct fake_pcie {
 	bool open;
 	bool enabled;
 	bool shut;
+	uint32_t down; /* steps until the link is up again */
 	uint32_t countdown;
 	struct fake_pcie_sq sq[FAKE_PCIE_QUEUES];
 	struct fake_pcie_cq cq[FAKE_PCIE_QUEUES];
