@@ -24,7 +24,8 @@ enum {
 	TICK_MS = 500, /* deadlines and the transport's health are looked at */
 	STEP_AGAIN_MS =
 		100, /* a step that waits for an event is asked anyway, in case the event got lost */
-	PAUSE_MS = 1000,      /* between two tries */
+	PAUSE_MS = 1000,      /* between two tries, at first */
+	PAUSE_DOUBLES = 4,    /* times, for a local controller */
 	FLUSH_WARN_MS = 5000, /* an owner that does not poll */
 	SETTLE_MS = 5000,     /* a link that a subsystem reset took down is back */
 	NSSR_NVME = 0x4e564d65,
@@ -161,6 +162,7 @@ static void begin_down(struct nvmh_ctrl *ctrl, bool dead)
 	ctrl->step_deadline_ns = 0;
 	ctrl->keep_alive.next_ns = 0;
 	nvmh_rescan_stop(ctrl);
+	nvmh_recover_stop(ctrl);
 	nvmh_step_forget(ctrl);
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
 		if (atomic_load(&ctrl->ioq[i].state) == NVMH_Q_LIVE)
@@ -178,6 +180,9 @@ static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
 	    clock_now_ns() - ctrl->live_since_ns > 2 * ctrl->opts.io_timeout_ms * NS_PER_MS)
 		ctrl->resets = 0; /* it ran well for a while */
 	ctrl->resets++;
+	/* disabling and enabling it did not help: the next rung */
+	if (ctrl->phase == NVMH_PHASE_UP)
+		ctrl->function_reset = true;
 	/* losing a live controller costs no try: the bring-ups after it do */
 	dead = final_error(err) || ctrl->resets > tries ||
 	       (!ctrl->was_live && ctrl->resets >= tries);
@@ -196,10 +201,12 @@ static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
 		set_state(ctrl, NVMH_RESETTING);
 }
 
-static void queue_to_flush(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
+void nvmh_queue_to_flush(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 {
-	if (atomic_load(&q->state) == NVMH_Q_DOWN)
-		return;
+	uint8_t state = atomic_load(&q->state);
+
+	if (state != NVMH_Q_LIVE && state != NVMH_Q_STOPPED)
+		return; /* down, or on its way there */
 	atomic_store(&q->state, NVMH_Q_FLUSH);
 	if (q->qid)
 		nvmh_queue_kick(q);
@@ -208,8 +215,7 @@ static void queue_to_flush(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 	ctrl->step_start_ns = clock_now_ns();
 }
 
-/* Whether @q is down; does its owner's part where that is ours to do. */
-static bool queue_down(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
+bool nvmh_queue_down(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 {
 	uintptr_t owner = atomic_load(&q->owner);
 
@@ -229,9 +235,17 @@ static void run_quiet(struct nvmh_ctrl *ctrl)
 		return;
 	}
 	ctrl->phase = NVMH_PHASE_FLUSH;
-	queue_to_flush(ctrl, &ctrl->adminq);
+	nvmh_queue_to_flush(ctrl, &ctrl->adminq);
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++)
-		queue_to_flush(ctrl, &ctrl->ioq[i]);
+		nvmh_queue_to_flush(ctrl, &ctrl->ioq[i]);
+}
+
+/* Each try in a row waits longer than the one before. */
+static uint32_t pause_ms(const struct nvmh_ctrl *ctrl)
+{
+	uint32_t doubles = ctrl->resets > 2 ? ctrl->resets - 2 : 0;
+
+	return ctrl->ops->remote ? PAUSE_MS : PAUSE_MS << min_of(doubles, (uint32_t)PAUSE_DOUBLES);
 }
 
 static void run_flush(struct nvmh_ctrl *ctrl)
@@ -240,7 +254,7 @@ static void run_flush(struct nvmh_ctrl *ctrl)
 	uint16_t i;
 
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
-		if (!queue_down(ctrl, &ctrl->ioq[i]))
+		if (!nvmh_queue_down(ctrl, &ctrl->ioq[i]))
 			down = false;
 	}
 	if (!down)
@@ -258,7 +272,7 @@ static void run_flush(struct nvmh_ctrl *ctrl)
 	}
 	if (ctrl->resets > 1 || !ctrl->was_live) {
 		ctrl->phase = NVMH_PHASE_PAUSE;
-		ctrl->pause_until_ns = clock_now_ns() + PAUSE_MS * NS_PER_MS;
+		ctrl->pause_until_ns = clock_now_ns() + pause_ms(ctrl) * NS_PER_MS;
 		return;
 	}
 	nvmh_ctrl_start(ctrl);
@@ -282,6 +296,7 @@ void nvmh_ctrl_start(struct nvmh_ctrl *ctrl)
 	ctrl->phase = NVMH_PHASE_UP;
 	ctrl->step_req_state = 0;
 	ctrl->step_req_stale = false;
+	nvmh_recover_stop(ctrl); /* what owners asked for before their queues were down */
 	memset(&ctrl->aen, 0, sizeof(ctrl->aen));
 	memset(&ctrl->keep_alive, 0, sizeof(ctrl->keep_alive));
 	start_step(ctrl, ctrl->ops->steps);
@@ -296,6 +311,7 @@ static void go_live(struct nvmh_ctrl *ctrl)
 	ctrl->phase = NVMH_PHASE_LIVE;
 	ctrl->live_since_ns = clock_now_ns();
 	ctrl->was_live = true;
+	ctrl->function_reset = false;
 	ctrl->error[0] = '\0';
 	ctrl->err = 0;
 	for (i = 0; i < ctrl->nr_ioq; i++)
@@ -392,6 +408,7 @@ static void run_phase(struct nvmh_ctrl *ctrl, uint64_t now)
 			break;
 		case NVMH_PHASE_LIVE:
 			nvmh_keep_alive_run(ctrl, now);
+			nvmh_recover_run(ctrl);
 			nvmh_rescan_run(ctrl, now);
 			break;
 		case NVMH_PHASE_QUIET:

@@ -43,6 +43,14 @@ struct nvmh_tag {
 	uint16_t gen; /* goes into the high bits of the command id: a stale completion does not
 			 match */
 	uint16_t next_free;
+	uint8_t late; /* enum nvmh_late */
+};
+
+/* How far up the ladder a command is that does not come back (host/recover.c). */
+enum nvmh_late {
+	NVMH_ON_TIME,
+	NVMH_LATE_ABORT,   /* the drive is asked to abort it */
+	NVMH_LATE_REPLACE, /* its queue is to be deleted and made anew */
 };
 
 struct nvmh_queue {
@@ -51,13 +59,16 @@ struct nvmh_queue {
 	_Atomic uint8_t state;		      /* enum nvmh_queue_state */
 	/* nvmh_thread_token() of who last submitted or polled; 0: nobody, or released */
 	_Atomic uintptr_t owner;
-	_Atomic bool check;  /* the controller's thread asks the owner to look at deadlines */
-	_Atomic bool kicked; /* nvmh_queue_kick() made event_fd readable */
-	bool polling;	     /* within nvmh_queue_poll(): no flush from below it */
-	uint16_t qid;	     /* 0: admin */
-	uint16_t size;	     /* entries */
-	uint16_t nr_tags;    /* size - 1 */
-	uint16_t free_head;  /* index of a free tag, NVMH_NO_TAG when none */
+	_Atomic bool check; /* the controller's thread asks the owner to look at deadlines */
+	_Atomic uint64_t
+		ask; /* what the owner wants of the controller's thread, which clears it: see
+				 nvmh_recover_ask() */
+	_Atomic bool kicked;	      /* nvmh_queue_kick() made event_fd readable */
+	bool polling;		      /* within nvmh_queue_poll(): no flush from below it */
+	uint16_t qid;		      /* 0: admin */
+	uint16_t size;		      /* entries */
+	uint16_t nr_tags;	      /* size - 1 */
+	uint16_t free_head;	      /* index of a free tag, NVMH_NO_TAG when none */
 	_Atomic uint16_t outstanding; /* written by the owner */
 	struct nvmh_tag *tags;
 	int event_fd;		  /* kicks the owner: MSI-X vector, or eventfd */
@@ -91,7 +102,7 @@ void nvmh_queue_kick(struct nvmh_queue *q); /* any thread: wakes the owner */
 /* nvmh_queue_send() - takes a tag and submits, whatever the queue's state: the library's own
  * commands. Return as nvmh_queue_submit(). */
 int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req);
-/* nvmh_queue_check() - looks at deadlines now; a command past its own asks for a reset */
+/* nvmh_queue_check() - looks at deadlines now; a command past its own goes a rung up the ladder */
 void nvmh_queue_check(struct nvmh_queue *q);
 /* nvmh_queue_flush() - the owner's part of a reset; does nothing unless the queue is in FLUSH */
 void nvmh_queue_flush(struct nvmh_queue *q);
@@ -105,8 +116,11 @@ uintptr_t nvmh_thread_token(void); /* differs between threads, never 0 */
 struct nvmh_transport_ops {
 	const char *name;
 	uint8_t tries; /* bring-ups in a row that may fail before the controller is DEAD; 0: 1 */
-	bool remote;   /* CONNECTING while it is brought up again */
-	bool irq;      /* the device makes an I/O queue's event_fd readable, too */
+	/* I/O queues are made and deleted by admin commands, and commands can be aborted: the rungs of
+	 * host/recover.c come before a reset */
+	bool replaces;
+	bool remote; /* CONNECTING while it is brought up again */
+	bool irq;    /* the device makes an I/O queue's event_fd readable, too */
 	/* bring-up, ends with a NULL fn; the same table serves a reset */
 	const struct nvmh_step *steps;
 	int (*open)(struct nvmh_ctrl *ctrl); /* once; may take ->tr */
@@ -222,8 +236,9 @@ struct nvmh_rescan {
 	uint32_t nr_old;
 };
 void nvmh_rescan_run(struct nvmh_ctrl *ctrl, uint64_t now_ns); /* LIVE */
-void nvmh_rescan_stop(struct nvmh_ctrl *ctrl);		       /* the controller goes down */
-void nvmh_rescan_done(struct nvmh_ctrl *ctrl);		       /* frees the namespaces */
+void nvmh_rescan_later(struct nvmh_ctrl *ctrl); /* gives step_req up, begins again later */
+void nvmh_rescan_stop(struct nvmh_ctrl *ctrl);	/* the controller goes down */
+void nvmh_rescan_done(struct nvmh_ctrl *ctrl);	/* frees the namespaces */
 
 /* Asynchronous events (host/aen.c). */
 struct nvmh_aen {
@@ -237,6 +252,37 @@ struct nvmh_aen {
 void nvmh_aen_post(struct nvmh_ctrl *ctrl);
 int nvmh_aen_run(struct nvmh_ctrl *ctrl); /* LIVE: handles a pending event. Return: work done */
 
+/*
+ * Recovery of commands that do not come back, short of a reset (host/recover.c): Abort, then the
+ * queue deleted and made anew.
+ */
+enum {
+	NVMH_ABORT_MS = 5000,	/* for an aborted command to come back */
+	NVMH_REPLACE_MS = 5000, /* for each command that replaces a queue */
+};
+
+struct nvmh_abort {
+	struct nvmh_req req;
+	struct nvmh_queue *q; /* whose command; NULL: free */
+};
+
+struct nvmh_recover {
+	_Atomic bool asked; /* some queue's ask is set */
+	struct nvmh_abort abort[MAX_ABORTS];
+	struct nvmh_queue *q; /* being replaced; NULL: none */
+	uint8_t stage;
+	uint8_t nr_replaced; /* lately */
+	uint64_t replaced_ns;
+	uint64_t deadline_ns; /* of the stage */
+	char why[96];
+};
+
+/* nvmh_recover_ask() - the owner of @q: the next rung for @req. Return: false: later, another is
+ * being asked for. */
+bool nvmh_recover_ask(struct nvmh_queue *q, const struct nvmh_req *req, enum nvmh_late rung);
+void nvmh_recover_run(struct nvmh_ctrl *ctrl);	/* LIVE */
+void nvmh_recover_stop(struct nvmh_ctrl *ctrl); /* the controller goes down */
+
 /* Keep alive (host/steps.c). */
 struct nvmh_keep_alive {
 	struct nvmh_req req;
@@ -246,6 +292,11 @@ struct nvmh_keep_alive {
 void nvmh_keep_alive_run(struct nvmh_ctrl *ctrl, uint64_t now_ns);
 
 void nvmh_ctrl_start(struct nvmh_ctrl *ctrl); /* begins a bring-up */
+/* nvmh_queue_to_flush() - LIVE or STOPPED: nothing of @q is with the device any more, its owner may
+ * complete what is outstanding. nvmh_queue_down() - whether it did; does its part where that is
+ * ours. Controller's thread. */
+void nvmh_queue_to_flush(struct nvmh_ctrl *ctrl, struct nvmh_queue *q);
+bool nvmh_queue_down(struct nvmh_ctrl *ctrl, struct nvmh_queue *q);
 /* nvmh_ctrl_open_with() - nvmh_ctrl_open() with other operations than opts->trtype says */
 int nvmh_ctrl_open_with(const struct nvmh_ctrl_opts *opts, const struct nvmh_transport_ops *ops,
 			struct nvmh_ctrl **ctrlp);
@@ -300,6 +351,7 @@ struct nvmh_ctrl {
 	uint32_t ready_timeout_ms; /* from CAP.TO and CRTO.CRWMT */
 	struct nvmh_scan scan;
 	struct nvmh_rescan rescan;
+	struct nvmh_recover recover;
 	struct nvmh_aen aen;
 	struct nvmh_keep_alive keep_alive;
 

@@ -46,7 +46,7 @@ struct nvmh_ctrl_opts {
 	uint16_t queue_size; /* entries of an I/O queue, 2..MAX_QUEUE_ENTRIES; 0: 128; cut to what the controller takes */
 	uint32_t kato_ms;	   /* tcp: keep alive timeout; 0: none */
 	uint32_t admin_timeout_ms; /* 0: 60000 */
-	uint32_t io_timeout_ms;	   /* 0: 30000 */
+	uint32_t io_timeout_ms;	   /* 0: 30000. For both see nvmh_queue_poll() */
 	bool hdgst;
 	bool ddgst;
 	bool disable_sqflow;
@@ -237,7 +237,13 @@ struct nvmh_queue *nvmh_ctrl_queue(struct nvmh_ctrl *ctrl, uint16_t index);
 int nvmh_queue_submit(struct nvmh_queue *q, struct nvmh_req *req);
 void nvmh_queue_commit(
 	struct nvmh_queue *q); /* one doorbell, or one send, for everything submitted since */
-/* nvmh_queue_poll() - complete what is complete; also takes part in a reset and checks deadlines. Return: completions. */
+/*
+ * nvmh_queue_poll() - complete what is complete; also takes part in a reset and checks deadlines. Return: completions.
+ *
+ * A command that is not answered within its time is completed as soon as that is safe for its memory, with ST_HOST_ABORTED, on the first rung that
+ * helps: (pcie) an Abort command; its queue is deleted and made anew, which is not live meanwhile (other queues go on); then for the whole controller:
+ * reset, reset of the PCI function, cut off from memory and NVMH_DEAD.
+ */
 int nvmh_queue_poll(struct nvmh_queue *q);
 /* nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. */
 int nvmh_queue_fd(struct nvmh_queue *q);

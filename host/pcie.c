@@ -483,6 +483,7 @@ static const struct nvmh_step steps[] = {
 const struct nvmh_transport_ops nvmh_pcie_ops = {
 	.name = "pcie",
 	.irq = true,
+	.replaces = true,
 	.tries = TRIES,
 	.steps = steps,
 	.open = pcie_open,

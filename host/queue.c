@@ -84,6 +84,7 @@ int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req)
 	q->free_head = tag->next_free;
 	tag->req = req;
 	tag->gen = (tag->gen + 1) & GEN_MASK;
+	tag->late = NVMH_ON_TIME;
 	req->tag = index;
 	req->state = NVMH_REQ_BUSY;
 	req->deadline_ns = 0; /* the first look at deadlines sets it: no clock is read here */
@@ -139,6 +140,9 @@ void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struc
 {
 	req->cqe = *cqe;
 	req->status = cqe_status(cqe);
+	/* aborted by us, for being late: not by whoever sent it */
+	if (unlikely((req->status & ST_MASK) == ST_ABORT_REQ) && q->tags[req->tag].late)
+		req->status = ST_HOST_ABORTED;
 	finish(q, req);
 }
 
@@ -185,10 +189,30 @@ void nvmh_queue_flush(struct nvmh_queue *q)
 	nvmh_ctrl_kick(ctrl);
 }
 
-static void timed_out(struct nvmh_queue *q, const struct nvmh_req *req, uint32_t timeout_ms)
+/* Return: it goes on; false: the whole controller is given to a reset. */
+static bool timed_out(struct nvmh_queue *q, struct nvmh_req *req, uint32_t timeout_ms, uint64_t now)
 {
-	nvmh_ctrl_lost(q->ctrl, "queue %u: command %02Xh was not answered in %u ms", q->qid,
-		       req->sqe.opcode, timeout_ms);
+	struct nvmh_tag *tag = &q->tags[req->tag];
+
+	if (tag->late == NVMH_LATE_REPLACE)
+		return true; /* the controller's thread is at it, with a deadline of its own */
+	if (q->ops->replaces && tag->late == NVMH_ON_TIME &&
+	    (q->qid || req->sqe.opcode != nvme_admin_abort_cmd)) {
+		if (!nvmh_recover_ask(q, req, NVMH_LATE_ABORT))
+			return true;
+		tag->late = NVMH_LATE_ABORT;
+		req->deadline_ns = now + NVMH_ABORT_MS * UINT64_C(1000000);
+		return true;
+	}
+	if (q->ops->replaces && tag->late == NVMH_LATE_ABORT && q->qid) {
+		if (nvmh_recover_ask(q, req, NVMH_LATE_REPLACE))
+			tag->late = NVMH_LATE_REPLACE;
+		return true;
+	}
+	nvmh_ctrl_lost(q->ctrl, "queue %u: command %02Xh was not answered in %u ms%s", q->qid,
+		       req->sqe.opcode, timeout_ms,
+		       tag->late == NVMH_ON_TIME ? "" : ", nor after an Abort");
+	return false;
 }
 
 void nvmh_queue_check(struct nvmh_queue *q)
@@ -204,12 +228,10 @@ void nvmh_queue_check(struct nvmh_queue *q)
 		if (!req || req->timeout_ms == NVMH_NO_TIMEOUT)
 			continue;
 		timeout_ms = req->timeout_ms ? req->timeout_ms : usual_ms;
-		if (!req->deadline_ns) {
+		if (!req->deadline_ns)
 			req->deadline_ns = now + timeout_ms * UINT64_C(1000000);
-		} else if (now > req->deadline_ns) {
-			timed_out(q, req, timeout_ms);
+		else if (now > req->deadline_ns && !timed_out(q, req, timeout_ms, now))
 			return;
-		}
 	}
 }
 

@@ -246,7 +246,8 @@ void nvmh_rescan_run(struct nvmh_ctrl *ctrl, uint64_t now_ns)
 
 	if (!rs->busy) {
 		/* the event's log page first, which uses the same memory */
-		if (!rs->want || now_ns < rs->after_ns || ctrl->aen.reading || ctrl->aen.pending)
+		if (!rs->want || now_ns < rs->after_ns || ctrl->aen.reading || ctrl->aen.pending ||
+		    ctrl->recover.q)
 			return;
 		rs->want = false;
 		rs->busy = true;
@@ -261,6 +262,16 @@ void nvmh_rescan_run(struct nvmh_ctrl *ctrl, uint64_t now_ns)
 		rescan_failed(ctrl);
 	else
 		rs->tries = 0;
+}
+
+void nvmh_rescan_later(struct nvmh_ctrl *ctrl)
+{
+	if (!ctrl->rescan.busy)
+		return;
+	ctrl->rescan.busy = false;
+	ctrl->rescan.want = true;
+	nvmh_scan_done(&ctrl->scan);
+	nvmh_step_forget(ctrl);
 }
 
 void nvmh_rescan_stop(struct nvmh_ctrl *ctrl)

@@ -124,6 +124,11 @@ static uint32_t doorbell(const struct fake_pcie *f, uint32_t index)
 	return DOORBELLS + index * (4u << NVME_CAP_DSTRD(f->cap));
 }
 
+void fake_pcie_clear_doorbell(struct fake_pcie *f, uint16_t qid, bool cq)
+{
+	reg_store(f, doorbell(f, 2u * qid + cq), 0);
+}
+
 void fake_pcie_post(struct fake_pcie *f, uint16_t qid, struct nvme_cqe *cqe)
 {
 	struct fake_pcie_cq *cq = &f->cq[qid];

@@ -78,8 +78,9 @@ struct fake_pcie {
 	atomic_bool hold_io;	/* I/O commands are fetched, and answered by fake_pcie_release() */
 	atomic_bool mute_admin; /* admin commands are fetched and forgotten */
 	atomic_bool no_interrupts;
-	bool reset_fails; /* nvmh_vfio_reset() */
-	int err_fd;	  /* the test's, -1: none */
+	atomic_bool no_aborts; /* Abort commands succeed, and abort nothing */
+	bool reset_fails;      /* nvmh_vfio_reset() */
+	int err_fd;	       /* the test's, -1: none */
 	int req_fd;
 	bool no_shutdown;   /* CSTS.SHST stays */
 	uint32_t link_down; /* steps for which registers read all ones after a subsystem reset */
@@ -96,6 +97,7 @@ struct fake_pcie {
 	atomic_uint resets; /* nvmh_vfio_reset() */
 	atomic_uint subsystem_resets;
 	atomic_uint shutdowns;
+	atomic_uint aborts;  /* Abort commands */
 	atomic_uint deletes; /* Delete I/O Submission or Completion Queue */
 	atomic_bool cut_off; /* nvmh_vfio_cut_off() */
 	struct nvme_sqe last_admin;
@@ -138,6 +140,8 @@ uint32_t fake_pcie_release(struct fake_pcie *f, uint32_t nr, bool reverse);
 void fake_pcie_post(struct fake_pcie *f, uint16_t qid, struct nvme_cqe *cqe);
 void fake_pcie_answer(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe, uint32_t dw0,
 		      uint16_t status);
+/* fake_pcie_clear_doorbell() - the queue is new */
+void fake_pcie_clear_doorbell(struct fake_pcie *f, uint16_t qid, bool cq);
 void fake_pcie_reset(struct fake_pcie *f); /* of the PCI function */
 void fake_pcie_event(struct fake_pcie *f, uint32_t dw0);
 
@@ -145,6 +149,10 @@ void fake_pcie_event(struct fake_pcie *f, uint32_t dw0);
 void fake_pcie_command(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe);
 /* Our address of [iova, iova + len), or NULL and a fault. */
 void *fake_pcie_dma(struct fake_pcie *f, uint64_t iova, size_t len);
+
+/* tests/fake/fake_pcie_late.c: Abort, and what becomes of held commands whose queue is deleted */
+uint16_t fake_pcie_abort(struct fake_pcie *f, const struct nvme_sqe *sqe, uint32_t *dw0);
+void fake_pcie_drop_held(struct fake_pcie *f, uint16_t qid);
 
 /* tests/fake/fake_vfio.c: which function is which controller. @f NULL: none any more. */
 void fake_vfio_attach(struct fake_pcie *f);

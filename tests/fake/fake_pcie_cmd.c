@@ -141,6 +141,7 @@ static uint16_t create_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 	if (cq) {
 		if (f->cq[qid].there)
 			return ST_INVALID_QID;
+		fake_pcie_clear_doorbell(f, qid, true);
 		f->cq[qid] = (struct fake_pcie_cq){
 			.there = true,
 			.base = base,
@@ -153,6 +154,7 @@ static uint16_t create_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 	}
 	if (f->sq[qid].there || !f->cq[cdw11 >> 16 & 0x3f].there)
 		return ST_INVALID_QID;
+	fake_pcie_clear_doorbell(f, qid, false);
 	f->sq[qid] = (struct fake_pcie_sq){
 		.there = true, .base = base, .size = (uint16_t)size, .cqid = (uint16_t)(cdw11 >> 16)
 	};
@@ -166,10 +168,12 @@ static uint16_t delete_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 	atomic_fetch_add(&f->deletes, 1);
 	if (!qid || qid >= FAKE_PCIE_QUEUES || !(cq ? f->cq[qid].there : f->sq[qid].there))
 		return ST_INVALID_QID;
-	if (cq)
+	if (cq) {
 		f->cq[qid].there = false;
-	else
+	} else {
 		f->sq[qid].there = false;
+		fake_pcie_drop_held(f, qid);
+	}
 	return 0;
 }
 
@@ -221,6 +225,9 @@ static void admin(struct fake_pcie *f, const struct nvme_sqe *sqe)
 		f->aer_posted = true;
 		return;
 	case nvme_admin_keep_alive:
+		break;
+	case nvme_admin_abort_cmd:
+		status = fake_pcie_abort(f, sqe, &dw0);
 		break;
 	default:
 		status = ST_INVALID_OPCODE;

@@ -198,4 +198,13 @@ static inline void hold_one(void)
 	assert_int_equal(rig.drive->nr_held, 1);
 }
 
+/* The deadline of @req, on queue @q, passes: its owner looks and asks for the next rung. */
+static inline void rig_late(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	nvmh_queue_check(q);
+	assert_int_not_equal(req->deadline_ns, 0);
+	req->deadline_ns = 1;
+	nvmh_queue_check(q);
+}
+
 #endif /* TESTS_UNIT_PCIE_RIG_H */

@@ -107,51 +107,6 @@ static void test_losses_soon_after_each_other_end(void **state)
 	assert_says("loss 2");
 }
 
-static void test_command_past_its_deadline_resets(void **state)
-{
-	unsigned int i;
-
-	(void)state;
-	rig_live(1, 0);
-	hold_one();
-	nvmh_queue_check(&rig.ctrl->ioq[0]);
-	held.deadline_ns = 1;
-	rig.ctrl->tick_ns = 1;
-	rig_turn(); /* the tick asks the owner to look, which asks for the reset */
-	rig_turn();
-	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
-	assert_says("queue 1: command 02h was not answered in 30000 ms");
-	for (i = 0; i < RIG_TURNS && nvmh_ctrl_state(rig.ctrl) != NVMH_LIVE; i++)
-		rig_turn();
-	assert_int_equal(held_done, 1);
-	assert_int_equal(held.status, ST_HOST_ABORTED);
-	assert_int_equal(atomic_load(&rig.drive->enables), 2);
-}
-
-static void test_admin_command_past_its_deadline_resets(void **state)
-{
-	struct nvmh_req req = { .sqe.opcode = nvme_admin_keep_alive,
-				.timeout_ms = 50,
-				.done = rig_done,
-				.arg = &held_done };
-
-	(void)state;
-	held_done = 0;
-	rig_live(0, 0);
-	atomic_store(&rig.drive->mute_admin, true);
-	assert_int_equal(nvmh_admin_submit(rig.ctrl, &req), 0);
-	rig_turn();
-	nvmh_queue_check(&rig.ctrl->adminq);
-	req.deadline_ns = 1;
-	rig.ctrl->tick_ns = 1;
-	rig_turn();
-	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
-	atomic_store(&rig.drive->mute_admin, false);
-	assert_true(rig_until_state(NVMH_LIVE));
-	assert_int_equal(held_done, 1);
-	assert_int_equal(req.status, ST_HOST_ABORTED);
-}
-
 static void test_drive_that_does_not_stop_is_reset(void **state)
 {
 	unsigned int i;
@@ -281,8 +236,6 @@ int main(void)
 		rigged(test_fatal_status_while_live_resets_then_gives_up),
 		rigged(test_fatal_status_from_the_start_is_given_up),
 		rigged(test_losses_soon_after_each_other_end),
-		rigged(test_command_past_its_deadline_resets),
-		rigged(test_admin_command_past_its_deadline_resets),
 		rigged(test_drive_that_does_not_stop_is_reset),
 		rigged(test_drive_that_cannot_be_stopped_is_cut_off),
 		rigged(test_gone_drive_is_given_up),
