@@ -321,6 +321,9 @@ struct nvmh_pci_info {
 /* nvmh_pci_scan() - all NVMe functions of the machine. @infop: freed by the caller. Return: count or -errno. */
 int nvmh_pci_scan(struct nvmh_pci_info **infop);
 int nvmh_pci_info(const char *bdf, struct nvmh_pci_info *info);
+/* nvmh_pci_identity() - serial number and model of the drive at @bdf (long form), where the kernel's driver has it; without spaces at the end.
+ * Return: 0; -ENOENT, it has not; -errno. */
+int nvmh_pci_identity(const char *bdf, char serial[64], char model[64]);
 /*
  * nvmh_pci_bind() - hand the function to vfio-pci; refuses (-EBUSY) one whose namespaces are mounted, in use as swap, held by another
  * device (dm, md), or whose IOMMU group has a device that is not ours. nvmh_pci_release() gives it back to the kernel's driver.

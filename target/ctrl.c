@@ -229,8 +229,8 @@ static uint32_t ctrl_max_xfer(const struct nvmet_subsys *subsys)
 	uint32_t max = nvmet.cfg ? nvmet.cfg->daemon.max_io_bytes : MAX_XFER_BYTES;
 
 	for (uint32_t nsid = 1; nsid <= subsys->max_nsid; nsid++)
-		if (subsys->ns[nsid])
-			max = min_of(max, subsys->ns[nsid]->max_xfer);
+		if (subsys->all[nsid]) /* also one whose drive is yet to come */
+			max = min_of(max, subsys->all[nsid]->max_xfer);
 	return pow2_floor(max_of(max, 8192u));
 }
 

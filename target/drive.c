@@ -1,86 +1,194 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Local PCIe drives. Opened and closed by the main thread; in between, the drives' thread runs
- * their controllers (resets, admin commands, timers), so that a sick one delays neither the cores
- * nor the control plane. The I/O queues belong to the cores (ns_pcie.c). Entry points:
- * nvmet_drive_get(), nvmet_drive_put().
+ * Local PCIe drives. Each has a thread of its own that opens it, runs its controller (resets, admin
+ * commands, timers) and closes it when it is gone: resets of a PCI function and the release of a
+ * removed one take 100 ms and more, and a sick drive must delay neither the cores nor the other
+ * drives. The I/O queues belong to the cores (ns_pcie.c); what happens while a drive is away is in
+ * drive_watch.c. Entry points: nvmet_drive_get(), nvmet_drive_put(), nvmet_drive_watch().
  */
 #include "target/drive.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "target/subsys.h"
 
 enum {
 	DRIVE_BRINGUP_MS = 120000, /* CAP.TO may say up to 127.5 s */
 	DRIVE_QUEUE_SIZE = 1024,
+	RETRY_MIN_MS = 5000, /* a drive that is there, and does not come up */
+	RETRY_MAX_MS = 300000,
 };
-
-struct nvmet_drive {
-	struct list link; /* nvmet.drives */
-	char bdf[CONFIG_BDF_SIZE];
-	unsigned int refs;
-	struct nvmh_ctrl *ctrl;
-	struct loop_io io;
-	struct nvmet_drive_core *cores; /* nvmet.nr_cores of them */
-	pthread_mutex_t lock;		/* watchers: main and drives' thread */
-	struct nvmet_ns **watchers;
-	unsigned int nr_watchers;
-};
-
-static struct loop *drives_loop;
-
-struct nvmh_ctrl *nvmet_drive_ctrl(struct nvmet_drive *drive)
-{
-	return drive->ctrl;
-}
 
 struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struct nvmet_core *core)
 {
 	return &drive->cores[core->index];
 }
 
+/* ---- the cores' queues ---- */
+
+struct queue_call {
+	struct nvmet_drive_core *dc;
+	struct nvmh_queue *q;
+};
+
+static void queue_attach(void *arg)
+{
+	struct queue_call *call = arg;
+	struct nvmet_drive_core *dc = call->dc;
+	int ret = 0;
+
+	dc->q = call->q;
+	if (dc->users)
+		ret = nvmet_drive_core_hook(dc);
+	if (!ret)
+		return;
+	log_err("a core cannot use the drive, its commands are refused drive=%s core=%d errno=%s",
+		dc->drive->bdf, dc->core->index, strerrorname_np(-ret));
+	dc->q = NULL;
+}
+
+static void queue_detach(void *arg)
+{
+	struct queue_call *call = arg;
+
+	nvmet_drive_core_unhook(call->dc);
+	call->dc->q = NULL;
+}
+
+/* Gives each core its queue of the controller, whether the drive grants it or not: the next reset
+ * may. */
+static void attach_queues(struct nvmet_drive *drive)
+{
+	for (int i = 0; i < nvmet.nr_cores; i++) {
+		struct queue_call call = { &drive->cores[i],
+					   nvmh_ctrl_queue(drive->ctrl, (uint16_t)i) };
+
+		loop_call(nvmet.cores[i]->loop, queue_attach, &call);
+	}
+}
+
+static void detach_queues(struct nvmet_drive *drive)
+{
+	for (int i = 0; i < nvmet.nr_cores; i++) {
+		struct queue_call call = { &drive->cores[i], NULL };
+
+		loop_call(nvmet.cores[i]->loop, queue_detach, &call);
+	}
+}
+
+static void set_nr_queues(struct nvmet_drive *drive, uint16_t nr)
+{
+	for (int i = 0; i < nvmet.nr_cores; i++)
+		atomic_store(&drive->cores[i].nr_queues, nr);
+}
+
 /* ---- who hears about it ---- */
 
-void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_ns *ns)
+static struct nvmh_ctrl *usable(const struct nvmet_drive *drive)
 {
+	return drive->ctrl && !drive->wrong && nvmh_ctrl_state(drive->ctrl) == NVMH_LIVE &&
+			       nvmh_ctrl_nr_queues(drive->ctrl)
+		       ? drive->ctrl
+		       : NULL;
+}
+
+static void tell(struct nvmet_drive *drive)
+{
+	struct nvmh_ctrl *ctrl = usable(drive);
+	struct list *pos;
+
+	if (drive->stopping)
+		return;
 	pthread_mutex_lock(&drive->lock);
-	drive->watchers[drive->nr_watchers++] = ns;
-	/* It may have gone away while nobody watched. */
-	nvmet_ns_set_ready(ns, nvmh_ctrl_state(drive->ctrl) == NVMH_LIVE);
+	list_for_each(pos, &drive->watchers) {
+		struct nvmet_drive_watcher *w = list_entry(pos, struct nvmet_drive_watcher, link);
+
+		w->update(w, ctrl);
+	}
 	pthread_mutex_unlock(&drive->lock);
 }
 
-void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_ns *ns)
+struct watch_call {
+	struct nvmet_drive *drive;
+	struct nvmet_drive_watcher *w;
+};
+
+static void watch(void *arg)
+{
+	struct watch_call *call = arg;
+
+	pthread_mutex_lock(&call->drive->lock);
+	list_add_tail(&call->drive->watchers, &call->w->link);
+	call->w->update(call->w, usable(call->drive));
+	pthread_mutex_unlock(&call->drive->lock);
+}
+
+void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w)
+{
+	struct watch_call call = { drive, w };
+
+	loop_call(drive->loop, watch, &call);
+}
+
+void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w)
 {
 	pthread_mutex_lock(&drive->lock);
-	for (unsigned int i = 0; i < drive->nr_watchers; i++)
-		if (drive->watchers[i] == ns) {
-			drive->watchers[i] = drive->watchers[--drive->nr_watchers];
-			break;
-		}
+	list_del(&w->link);
 	pthread_mutex_unlock(&drive->lock);
 }
 
-/* Drives' thread; while opening, the main thread. */
+static void drive_live(struct nvmet_drive *drive)
+{
+	uint16_t nr = nvmh_ctrl_nr_queues(drive->ctrl);
+
+	if (!nvmet_drive_recognize(drive)) {
+		loop_defer(drive->loop, &drive->lost);
+		return;
+	}
+	drive->retry_ms = 0;
+	drive->said[0] = '\0';
+	if (nr)
+		log_notice("drive is live drive=%s at=%s serial=\"%s\" queues=%u", drive->bdf,
+			   drive->at, drive->serial, nr);
+	else
+		log_err("drive grants no I/O queue, its namespaces are not ready; it can be administered only drive=%s",
+			drive->bdf);
+	set_nr_queues(drive, nr);
+}
+
+/* Drive's thread. */
 static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg)
 {
 	struct nvmet_drive *drive = arg;
 
+	if (state != NVMH_LIVE)
+		set_nr_queues(drive, 0);
 	if (state == NVMH_LIVE)
-		log_notice("drive is live drive=%s", drive->bdf);
-	else if (state != NVMH_DELETING)
-		log_warn("drive is %s drive=%s reason=\"%s\"", nvmh_state_name(state), drive->bdf,
-			 nvmh_ctrl_error(ctrl));
-	pthread_mutex_lock(&drive->lock);
-	for (unsigned int i = 0; i < drive->nr_watchers; i++)
-		nvmet_ns_set_ready(drive->watchers[i], state == NVMH_LIVE);
-	pthread_mutex_unlock(&drive->lock);
+		drive_live(drive);
+	else if (state != NVMH_DELETING && !drive->stopping)
+		log_warn("drive is %s drive=%s at=%s reason=\"%s\"", nvmh_state_name(state),
+			 drive->bdf, drive->at, nvmh_ctrl_error(ctrl));
+	/* not from within a call of the library */
+	if (state == NVMH_DEAD && !drive->stopping)
+		loop_defer(drive->loop, &drive->lost);
+	tell(drive);
 }
 
-/* ---- the drives' thread ---- */
+static void drive_ns(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns *ns, void *arg)
+{
+	struct nvmet_drive *drive = arg;
+
+	(void)nsid;
+	(void)ns;
+	/* a scan within a bring-up is told of when that is done */
+	if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
+		tell(drive);
+}
+
+/* ---- opening and closing, in the drive's thread ---- */
 
 static void drive_ready(struct loop_io *io, unsigned int events)
 {
@@ -90,150 +198,210 @@ static void drive_ready(struct loop_io *io, unsigned int events)
 	nvmh_ctrl_process(drive->ctrl);
 }
 
-struct drive_call {
+/* No core has the queues any more, all commands are answered, the function is given back. */
+static void drive_close(struct nvmet_drive *drive)
+{
+	if (!drive->ctrl)
+		return;
+	set_nr_queues(drive, 0);
+	loop_work_cancel(&drive->lost);
+	loop_io_del(&drive->io);
+	detach_queues(drive);
+	nvmh_ctrl_close(drive->ctrl);
+	drive->ctrl = NULL;
+}
+
+static void drive_lost(struct loop_work *work)
+{
+	struct nvmet_drive *drive = container_of(work, struct nvmet_drive, lost);
+	char why[256];
+
+	snprintf(why, sizeof(why), "%s", nvmh_ctrl_error(drive->ctrl));
+	drive_close(drive);
+	tell(drive);
+	if (!drive->wrong)
+		nvmet_drive_failed(drive, why[0] ? why : "it did not come up in time");
+	nvmet_drive_look_start(drive);
+}
+
+void nvmet_drive_failed(struct nvmet_drive *drive, const char *why)
+{
+	if (strcmp(drive->said, why)) {
+		snprintf(drive->said, sizeof(drive->said), "%s", why);
+		log_err("drive cannot be used, it is looked for and tried again drive=%s at=%s reason=\"%s\"",
+			drive->bdf, drive->at, why);
+	}
+	drive->retry_ms = drive->retry_ms ? min_of(2 * drive->retry_ms, (uint32_t)RETRY_MAX_MS)
+					  : RETRY_MIN_MS;
+	drive->retry_ns = clock_now_ns() + drive->retry_ms * UINT64_C(1000000);
+}
+
+int nvmet_drive_open(struct nvmet_drive *drive)
+{
+	struct nvmh_ctrl_opts opts = {
+		.trtype = "pcie",
+		.traddr = drive->at,
+		.nr_io_queues = (uint16_t)nvmet.nr_cores,
+		.queue_size = DRIVE_QUEUE_SIZE,
+		.on_state = drive_state,
+		.on_ns = drive_ns,
+		.arg = drive,
+	};
+	int ret;
+
+	drive->wrong = false;
+	ret = nvmh_ctrl_open(&opts, &drive->ctrl);
+	if (!ret)
+		ret = nvmh_ctrl_mem_map(drive->ctrl, nvmet.arena.base, nvmet.arena.len);
+	if (!ret)
+		ret = loop_io_add(drive->loop, &drive->io, nvmh_ctrl_fd(drive->ctrl), LOOP_READ,
+				  drive_ready);
+	if (ret) {
+		nvmh_ctrl_close(drive->ctrl);
+		drive->ctrl = NULL;
+		return ret;
+	}
+	attach_queues(drive);
+	return 0;
+}
+
+struct first_call {
 	struct nvmet_drive *drive;
 	int ret;
 };
 
-static void drive_hand_over(void *arg)
+/* A drive that is missing or sick takes nothing from the others: the daemon starts without it. */
+static void drive_first(void *arg)
 {
-	struct drive_call *call = arg;
+	struct first_call *call = arg;
 	struct nvmet_drive *drive = call->drive;
 
-	call->ret = loop_io_add(drives_loop, &drive->io, nvmh_ctrl_fd(drive->ctrl), LOOP_READ,
-				drive_ready);
+	call->ret = nvmet_drive_open(drive);
+	if (call->ret == -ENODEV) {
+		log_err("drive is not there, its namespaces are served when it is plugged in drive=%s reason=\"%s\"",
+			drive->bdf, nvmh_strerror());
+		call->ret = 0;
+		nvmet_drive_look_start(drive);
+	} else if (call->ret) {
+		log_err("cannot use drive %s: %s", drive->bdf, nvmh_strerror());
+	} else if (nvmh_ctrl_wait(drive->ctrl, DRIVE_BRINGUP_MS)) {
+		loop_defer(drive->loop, &drive->lost);
+	}
 }
 
-static void drive_take_back(void *arg)
+static void drive_stop(void *arg)
 {
-	struct drive_call *call = arg;
+	struct nvmet_drive *drive = arg;
 
-	loop_io_del(&call->drive->io);
+	drive->stopping = true;
+	loop_work_cancel(&drive->lost);
+	loop_timer_done(&drive->look);
+	drive_close(drive);
 }
 
-static int drives_start(void)
+static void drive_shutdown(void *arg)
 {
-	struct loop_opts opts = { .name = "drives", .cpu = -1 };
-	int ret;
+	struct nvmet_drive *drive = arg;
 
-	if (drives_loop)
-		return 0;
-	ret = loop_create(&opts, &drives_loop);
-	if (!ret)
-		ret = loop_start(drives_loop);
-	return ret;
+	drive->stopping = true;
+	loop_timer_stop(&drive->look);
+	if (drive->ctrl)
+		nvmh_ctrl_shutdown(drive->ctrl);
 }
 
-void nvmet_drives_stop(void)
+void nvmet_drives_shutdown(void)
 {
-	if (!drives_loop)
-		return;
-	loop_stop(drives_loop);
-	loop_join(drives_loop);
-	loop_free(drives_loop);
-	drives_loop = NULL;
+	struct list *pos;
+
+	list_for_each(pos, &nvmet.drives) {
+		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
+
+		loop_call(drive->loop, drive_shutdown, drive);
+	}
 }
 
-/* ---- open and close ---- */
+struct ctrl_call {
+	struct nvmet_drive *drive;
+	void (*fn)(struct nvmh_ctrl *ctrl, void *arg);
+	void *arg;
+};
+
+static void call_ctrl(void *arg)
+{
+	struct ctrl_call *call = arg;
+
+	call->fn(call->drive->ctrl, call->arg);
+}
+
+void nvmet_drive_call(struct nvmet_drive *drive, void (*fn)(struct nvmh_ctrl *ctrl, void *arg),
+		      void *arg)
+{
+	struct ctrl_call call = { drive, fn, arg };
+
+	loop_call(drive->loop, call_ctrl, &call);
+}
+
+/* ---- the main thread ---- */
 
 static void drive_free(struct nvmet_drive *drive)
 {
-	struct drive_call call = { drive, 0 };
-
 	if (!drive)
 		return;
-	if (drive->io.loop)
-		loop_call(drives_loop, drive_take_back, &call);
+	if (drive->loop) {
+		loop_call(drive->loop, drive_stop, drive);
+		loop_stop(drive->loop);
+		loop_join(drive->loop);
+		loop_free(drive->loop);
+	}
 	list_del(&drive->link);
-	if (drive->ctrl)
-		nvmh_ctrl_close(drive->ctrl);
 	pthread_mutex_destroy(&drive->lock);
-	free(drive->watchers);
 	free(drive->cores);
 	free(drive);
 }
 
-static int drive_bring_up(struct nvmet_drive *drive)
+static int start_thread(struct nvmet_drive *drive)
 {
-	struct nvmh_ctrl_opts opts = {
-		.trtype = "pcie",
-		.traddr = drive->bdf,
-		.nr_io_queues = (uint16_t)nvmet.nr_cores,
-		.queue_size = DRIVE_QUEUE_SIZE,
-		.on_state = drive_state,
-		.arg = drive,
-	};
-	int ret = nvmh_ctrl_open(&opts, &drive->ctrl);
+	char name[16];
+	struct loop_opts opts = { .name = name, .cpu = -1 };
+	int ret;
 
+	snprintf(name, sizeof(name), "drive %.9s", drive->bdf + strlen("0000:"));
+	ret = loop_create(&opts, &drive->loop);
 	if (!ret)
-		ret = nvmh_ctrl_mem_map(drive->ctrl, nvmet.arena.base, nvmet.arena.len);
-	if (!ret)
-		ret = nvmh_ctrl_wait(drive->ctrl, DRIVE_BRINGUP_MS);
-	if (ret) {
-		log_err("cannot use drive %s: %s", drive->bdf, nvmh_strerror());
-		return ret;
-	}
-	if (!nvmh_ctrl_nr_queues(drive->ctrl)) {
-		log_err("cannot use drive %s: it grants no I/O queue", drive->bdf);
-		return -ENODEV;
-	}
-	return 0;
+		ret = loop_timer_init(drive->loop, &drive->look, nvmet_drive_look);
+	return ret ? ret : loop_start(drive->loop);
 }
 
-static void drive_place_queues(struct nvmet_drive *drive)
-{
-	int nr = nvmh_ctrl_nr_queues(drive->ctrl);
-
-	for (int i = 0; i < nvmet.nr_cores; i++) {
-		struct nvmet_drive_core *dc = &drive->cores[i];
-
-		dc->drive = drive;
-		dc->core = nvmet.cores[i];
-		list_init(&dc->waiting);
-		if (i < nr)
-			dc->q = nvmh_ctrl_queue(drive->ctrl, (uint16_t)i);
-		else
-			dc->via = nvmet.cores[i % nr];
-	}
-}
-
-static int drive_open(const char *bdf, struct nvmet_drive **drivep)
+static struct nvmet_drive *drive_alloc(const char *bdf)
 {
 	struct nvmet_drive *drive = calloc(1, sizeof(*drive));
-	struct drive_call call = { drive, 0 };
-	int ret = -ENOMEM;
 
 	if (!drive)
-		return ret;
+		return NULL;
 	list_init(&drive->link);
+	list_init(&drive->watchers);
+	loop_work_init(&drive->lost, drive_lost);
 	pthread_mutex_init(&drive->lock, NULL);
 	snprintf(drive->bdf, sizeof(drive->bdf), "%s", bdf);
+	snprintf(drive->at, sizeof(drive->at), "%s", bdf);
 	drive->cores = calloc((size_t)nvmet.nr_cores, sizeof(*drive->cores));
-	drive->watchers = calloc(MAX_NSID, sizeof(*drive->watchers));
-	if (!drive->cores || !drive->watchers)
-		goto fail;
-	ret = drives_start();
-	if (!ret)
-		ret = drive_bring_up(drive);
-	if (ret)
-		goto fail;
-	drive_place_queues(drive);
-	loop_call(drives_loop, drive_hand_over, &call);
-	ret = call.ret;
-	if (ret)
-		goto fail;
-	list_add_tail(&nvmet.drives, &drive->link);
-	*drivep = drive;
-	return 0;
-fail:
-	drive_free(drive);
-	return ret;
+	if (!drive->cores) {
+		drive_free(drive);
+		return NULL;
+	}
+	for (int i = 0; i < nvmet.nr_cores; i++) {
+		drive->cores[i].drive = drive;
+		drive->cores[i].core = nvmet.cores[i];
+		list_init(&drive->cores[i].waiting);
+	}
+	return drive;
 }
 
 int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
 {
+	struct first_call call = { 0 };
 	struct list *pos;
-	int ret;
+	int ret = -ENOMEM;
 
 	list_for_each(pos, &nvmet.drives) {
 		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
@@ -244,10 +412,22 @@ int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
 			return 0;
 		}
 	}
-	ret = drive_open(bdf, drivep);
+	call.drive = drive_alloc(bdf);
+	if (!call.drive)
+		return ret;
+	ret = start_thread(call.drive);
 	if (!ret)
-		(*drivep)->refs = 1;
-	return ret;
+		loop_call(call.drive->loop, drive_first, &call);
+	if (!ret)
+		ret = call.ret;
+	if (ret) {
+		drive_free(call.drive);
+		return ret;
+	}
+	call.drive->refs = 1;
+	list_add_tail(&nvmet.drives, &call.drive->link);
+	*drivep = call.drive;
+	return 0;
 }
 
 void nvmet_drive_put(struct nvmet_drive *drive)

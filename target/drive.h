@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Local PCIe drives: each is opened once through the host library, whatever number of its
- * namespaces is exported, and has one I/O queue per core.
+ * namespaces is exported, and has a thread of its own and one I/O queue per core.
  */
 #ifndef TARGET_DRIVE_H
 #define TARGET_DRIVE_H
@@ -11,31 +11,91 @@
 
 struct nvmet_drive;
 
-/* One core's share of a drive. */
+/* One core's share of a drive. The core's, but for nr_queues. */
 struct nvmet_drive_core {
 	struct nvmet_drive *drive;
 	struct nvmet_core *core;
-	struct nvmh_queue *q; /* NULL: the drive has fewer queues than there are cores; another core
-				 submits for this one */
-	struct nvmet_core *via; /* that other core */
-	unsigned int users;	/* attached namespaces */
+	struct nvmh_queue *q; /* NULL: the drive is away */
+	/* queues that the drive has now, those of cores 0..n - 1; 0: it takes no commands. Written by
+	 * the drive's thread. A core beyond submits through one within. */
+	_Atomic uint16_t nr_queues;
+	unsigned int users; /* attached namespaces */
+	bool hooked;	    /* the queue takes part in the core's turns */
 	struct loop_hook hook;
 	struct loop_io io;
 	struct list waiting; /* requests that found the queue full, struct pcie_req */
 };
 
+/* Who hears what becomes of a drive's namespaces. */
+struct nvmet_drive_watcher {
+	struct list link; /* drive->watchers */
+	/*
+	 * Something may have changed. @ctrl: live, with I/O queues, its namespaces there to look at;
+	 * NULL: the drive is away. Drive's thread, under drive->lock.
+	 */
+	void (*update)(struct nvmet_drive_watcher *w, struct nvmh_ctrl *ctrl);
+};
+
+struct nvmet_drive {
+	struct list link;	   /* nvmet.drives */
+	char bdf[CONFIG_BDF_SIZE]; /* as configured */
+	char at[CONFIG_BDF_SIZE];  /* where it is, or was last */
+	unsigned int refs;	   /* main thread */
+	struct loop *loop;    /* its thread's: resets, admin commands, VFIO calls that take long
+				       cost no other drive anything */
+	pthread_mutex_t lock; /* watchers: main and drive's thread */
+	struct list watchers;
+	/* drive's thread */
+	struct nvmh_ctrl *ctrl; /* NULL: away */
+	struct loop_io io;
+	struct loop_work lost;		/* the controller is to be closed */
+	struct loop_timer look;		/* whether it came back */
+	struct nvmet_drive_core *cores; /* nvmet.nr_cores of them */
+	bool known;			/* the four below, from when it was first live */
+	bool stopping;
+	bool wrong; /* another drive is in its place */
+	char serial[21];
+	char model[41];
+	char subnqn[257];
+	uint8_t looks;	   /* in a row that found the function without a driver */
+	uint64_t retry_ns; /* not opened again before */
+	uint32_t retry_ms; /* the pause after the next failure */
+	char said[256];	   /* why it is not opened, as logged last */
+};
+
 /*
- * nvmet_drive_get() - the drive at @bdf, opened and live, a reference taken. Main thread; waits for
- * the bring-up. Return: 0 or -errno with a line logged that says what to do.
+ * nvmet_drive_get() - the drive at @bdf, a reference taken. Main thread; waits for the first
+ * bring-up. A drive that is not there, or does not come up, is looked for from then on. Return: 0;
+ * -errno where somebody has to change something first, with a line logged that says what.
  */
 int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep);
 void nvmet_drive_put(struct nvmet_drive *drive); /* main thread; no core uses it any more */
-struct nvmh_ctrl *nvmet_drive_ctrl(struct nvmet_drive *drive);
+/* nvmet_drive_call() - runs @fn in the drive's thread and waits; @ctrl NULL while the drive is away.
+ * Not from a core. */
+void nvmet_drive_call(struct nvmet_drive *drive, void (*fn)(struct nvmh_ctrl *ctrl, void *arg),
+		      void *arg);
 struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struct nvmet_core *core);
-/* the namespaces that hear when the drive goes away or comes back; main thread */
-void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_ns *ns);
-void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_ns *ns);
-/* nvmet_drives_stop() - ends the drives' thread; every drive was put */
-void nvmet_drives_stop(void);
+/* nvmet_drive_watch() - @w is told at once, in the drive's thread, and waited for. Main thread. */
+void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w);
+void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w);
+/* nvmet_drives_shutdown() - starts the orderly stop of all drives at the same time; they are put
+ * afterwards. Main thread; no core uses them any more. */
+void nvmet_drives_shutdown(void);
+
+/* target/drive_watch.c: the drive's thread */
+void nvmet_drive_look_start(struct nvmet_drive *drive); /* the drive is away */
+void nvmet_drive_look(struct loop_timer *t);
+/* nvmet_drive_recognize() - a live controller: remembers who it is, or compares. Return: it is the
+ * one we know. */
+bool nvmet_drive_recognize(struct nvmet_drive *drive);
+/* target/drive.c, for it: starts a bring-up of the function at drive->at. Return: 0 or -errno with
+ * nvmh_strerror(). */
+int nvmet_drive_open(struct nvmet_drive *drive);
+/* nvmet_drive_failed() - the next try comes later than the one before */
+void nvmet_drive_failed(struct nvmet_drive *drive, const char *why);
+
+/* target/ns_pcie.c: the queue within the core's turns; the core's thread. Return: 0 or -errno. */
+int nvmet_drive_core_hook(struct nvmet_drive_core *dc);
+void nvmet_drive_core_unhook(struct nvmet_drive_core *dc);
 
 #endif /* TARGET_DRIVE_H */

@@ -203,7 +203,7 @@ static void fill_ns_independent(struct nvmet_req *req, void *data)
 	id->nsfeat = ns->vwc ? 0 : NSFEAT_INDEPENDENT_VWCNP;
 	id->nmic = NVME_NS_NMIC_SHARED;
 	id->nsattr = ns->read_only ? NVME_NS_NSATTR_WRITE_PROTECTED : 0;
-	id->nstat = atomic_load(&ns->ready) ? NSTAT_NRDY : 0;
+	id->nstat = atomic_load(&ns->away) ? 0 : NSTAT_NRDY;
 }
 
 static uint8_t *put_descriptor(uint8_t *p, uint8_t type, const void *id, uint8_t len)

@@ -71,6 +71,35 @@ static int ns_check(const struct nvmet_ns *ns)
 	return -EINVAL;
 }
 
+static void tell_hosts(struct nvmet_ns *ns)
+{
+	struct list *pos;
+
+	list_for_each(pos, &ns->subsys->ctrls)
+		nvmet_ctrl_ns_changed(list_entry(pos, struct nvmet_ctrl, link), ns->nsid);
+}
+
+int nvmet_ns_appear(struct nvmet_ns *ns)
+{
+	int ret = ns_check(ns);
+
+	if (!ret)
+		ret = ns_identify(ns, ns->cfg);
+	if (ret)
+		return ret;
+	if (ns->phys_shift < ns->lba_shift)
+		ns->phys_shift = ns->lba_shift;
+	nvmet_lock();
+	if (!ns->present) {
+		ns->present = true;
+		ns->subsys->ns[ns->nsid] = ns;
+		ns->subsys->nr_ns++;
+		tell_hosts(ns);
+	}
+	nvmet_unlock();
+	return 0;
+}
+
 int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg,
 		    struct nvmet_ns **nsp)
 {
@@ -80,6 +109,7 @@ int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *
 	if (!ns)
 		return ret;
 	ns->subsys = subsys;
+	ns->cfg = cfg;
 	ns->nsid = cfg->nsid;
 	ns->read_only = cfg->read_only;
 	ns->anagrpid = cfg->ana_grpid;
@@ -92,16 +122,11 @@ int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *
 	ns->ops = ns_ops(cfg->device);
 	if (!ns->ops)
 		goto fail;
-	atomic_store(&ns->ready, true);
 	ret = ns->ops->open(ns, cfg);
 	if (!ret)
-		ret = ns_check(ns);
-	if (!ret)
-		ret = ns_identify(ns, cfg);
-	if (ret)
+		ret = nvmet_ns_appear(ns);
+	if (ret < 0)
 		goto fail;
-	if (ns->phys_shift < ns->lba_shift)
-		ns->phys_shift = ns->lba_shift;
 	*nsp = ns;
 	return 0;
 fail:
@@ -196,9 +221,10 @@ void nvmet_ns_submit(struct nvmet_req *req)
 {
 	struct nvmet_ns *ns = req->ns;
 	struct nvmet_ns_stats *st = &ns->stats[req->sq->core->index];
+	uint16_t away = atomic_load_explicit(&ns->away, memory_order_relaxed);
 
-	if (unlikely(!atomic_load_explicit(&ns->ready, memory_order_relaxed))) {
-		nvmet_ns_complete(req, ST_NS_NOT_READY | NVMET_CRD1);
+	if (unlikely(away)) {
+		nvmet_ns_complete(req, away);
 		return;
 	}
 	switch (req->op) {
@@ -228,16 +254,28 @@ void nvmet_ns_complete(struct nvmet_req *req, uint16_t status)
 	nvmet_req_complete(req, status);
 }
 
-void nvmet_ns_set_ready(struct nvmet_ns *ns, bool ready)
+void nvmet_ns_set_state(struct nvmet_ns *ns, uint16_t away, uint64_t nsze)
 {
-	struct list *pos;
+	uint16_t was = atomic_load(&ns->away);
+	uint64_t blocks = atomic_load(&ns->nsze);
 
-	if (atomic_exchange(&ns->ready, ready) == ready)
+	if (was == away && (away || blocks == nsze))
 		return;
-	log_notice("namespace %s subsystem=%s nsid=%u", ready ? "is back" : "is away",
-		   ns->subsys->nqn, ns->nsid);
+	if (!away)
+		atomic_store(&ns->nsze, nsze);
+	atomic_store(&ns->away, away);
+	if (!was && !away)
+		log_notice("namespace has another size subsystem=%s nsid=%u blocks=%llu was=%llu",
+			   ns->subsys->nqn, ns->nsid, (unsigned long long)nsze,
+			   (unsigned long long)blocks);
+	else
+		log_notice("namespace %s subsystem=%s nsid=%u",
+			   !away	   ? "is back"
+			   : away & ST_DNR ? "is not usable, hosts are told not to retry"
+					   : "is away, hosts are told to retry",
+			   ns->subsys->nqn, ns->nsid);
 	nvmet_lock();
-	list_for_each(pos, &ns->subsys->ctrls)
-		nvmet_ctrl_ns_changed(list_entry(pos, struct nvmet_ctrl, link), ns->nsid);
+	if (ns->present)
+		tell_hosts(ns);
 	nvmet_unlock();
 }

@@ -20,8 +20,9 @@ struct nvmet_ns_ops {
 	const char *name;
 	/*
 	 * open() - find the device, fill geometry and capabilities of @ns, keep private state in
-	 * ns->priv. Main thread, before or after the cores run; may block briefly. Return: 0 or
-	 * -errno, with one line logged that says what and what to do. close() undoes it, NULL-safe.
+	 * ns->priv. Main thread, before or after the cores run; may block briefly. Return: 0; 1,
+	 * the device is not there yet, the backend calls nvmet_ns_appear() when it is; -errno, with
+	 * one line logged that says what and what to do. close() undoes it, NULL-safe.
 	 */
 	int (*open)(struct nvmet_ns *ns, const struct config_namespace *cfg);
 	void (*close)(struct nvmet_ns *ns);
@@ -57,11 +58,11 @@ struct nvmet_ns {
 	const struct nvmet_ns_ops *ops;
 	void *priv; /* backend's */
 	uint32_t nsid;
-	uint8_t lba_shift;  /* 9..16 */
-	uint64_t nsze;	    /* blocks */
-	uint32_t max_xfer;  /* bytes of one command that the backend takes; at least 4096 */
-	uint16_t awupf;	    /* blocks, 0's based, written atomically on power fail */
-	uint8_t phys_shift; /* preferred write granularity, >= lba_shift */
+	uint8_t lba_shift;     /* 9..16 */
+	_Atomic uint64_t nsze; /* blocks */
+	uint32_t max_xfer;     /* bytes of one command that the backend takes; at least 4096 */
+	uint16_t awupf;	       /* blocks, 0's based, written atomically on power fail */
+	uint8_t phys_shift;    /* preferred write granularity, >= lba_shift */
 	bool read_only;
 	bool vwc; /* volatile write cache: Flush means something */
 	bool can_discard;
@@ -72,9 +73,10 @@ struct nvmet_ns {
 	uint8_t nguid[16]; /* all zero: none */
 	uint8_t eui64[8];
 	uint16_t anagrpid;
-	bool attached; /* every core can submit to it */
-	_Atomic bool
-		ready; /* false: the device is away; commands get a retryable Namespace Not Ready */
+	const struct config_namespace *cfg; /* borrowed */
+	bool attached;			    /* every core can submit to it */
+	bool present;	       /* its device was there once: hosts see it. Guarded by the lock */
+	_Atomic uint16_t away; /* 0: ready; else the status commands get: Namespace Not Ready */
 	struct nvmet_ns_stats *stats; /* one per core, on cache lines of their own */
 };
 
@@ -83,7 +85,8 @@ extern const struct nvmet_ns_ops nvmet_ns_uring_ops;
 extern const struct nvmet_ns_ops nvmet_ns_mem_ops;
 extern const struct nvmet_ns_ops nvmet_ns_null_ops;
 
-/* nvmet_ns_create() - opens the backend @cfg names and gives the namespace its stable identity */
+/* nvmet_ns_create() - opens the backend @cfg names and gives the namespace its stable identity. It
+ * appears in @subsys if its device is there. */
 int nvmet_ns_create(struct nvmet_subsys *subsys, const struct config_namespace *cfg,
 		    struct nvmet_ns **nsp);
 void nvmet_ns_free(struct nvmet_ns *ns);
@@ -96,9 +99,16 @@ void nvmet_ns_submit(struct nvmet_req *req); /* counts, refuses when not ready, 
 /* nvmet_ns_complete() - the backend's end of a request: req->done if set, else nvmet_req_complete()
  */
 void nvmet_ns_complete(struct nvmet_req *req, uint16_t status);
-/* nvmet_ns_set_ready() - any thread; tells every controller of the subsystem by an AEN when it
- * changed */
-void nvmet_ns_set_ready(struct nvmet_ns *ns, bool ready);
+/* nvmet_ns_appear() - the backend has filled geometry and identity: hosts see the namespace from now
+ * on. Any thread; does nothing where they do already. Return: 0; -EINVAL, logged. */
+int nvmet_ns_appear(struct nvmet_ns *ns);
+/*
+ * nvmet_ns_set_state() - @away 0: ready, with @nsze blocks; else the status that commands get,
+ * ST_NS_NOT_READY with NVMET_CRD1 where it may return by itself, with ST_DNR where not
+ *
+ * Any thread; tells every controller of the subsystem by an AEN when something changed.
+ */
+void nvmet_ns_set_state(struct nvmet_ns *ns, uint16_t away, uint64_t nsze);
 
 /* target/io.c: the NVM command set's table */
 extern const struct nvmet_cmd nvmet_io_cmds[];

@@ -2,8 +2,8 @@
 /*
  * A namespace on a local PCIe drive: each core submits to its own queue of the drive, one doorbell
  * per turn, and reaps it while it spins; the interrupt's eventfd wakes it when it sleeps. A core
- * for which the drive has no queue sends its requests to one that has. Opening on the main thread,
- * the rest on the cores. Entry point: nvmet_ns_pcie_ops.
+ * for which the drive has no queue (now) sends its requests to one that has. Opening on the main
+ * thread, pcie_update() on the drive's, the rest on the cores. Entry point: nvmet_ns_pcie_ops.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,9 +12,22 @@
 #include "target/drive.h"
 #include "target/subsys.h"
 
+enum {
+	/* what hosts are told while the drive is yet to come; few drives take less */
+	ABSENT_MAX_XFER = 128 << 10,
+};
+
 struct pcie_ns {
+	struct nvmet_ns *ns;
 	struct nvmet_drive *drive;
+	struct nvmet_drive_watcher watcher;
 	uint32_t nsid; /* the drive's */
+	/* the drive's thread; while opening, the main thread */
+	bool open;  /* before: what cannot be exported is an error */
+	int err;    /* then: -errno */
+	bool known; /* @was is what hosts were shown */
+	struct nvmh_ns was;
+	const char *lost; /* why it is not what it was, as logged; NULL: it is */
 };
 
 /* The backend's part of a request. */
@@ -127,7 +140,7 @@ static void prep(struct pcie_req *pr)
 /* False: the queue is full. */
 static bool to_drive(struct nvmet_drive_core *dc, struct pcie_req *pr)
 {
-	int ret = nvmh_queue_submit(dc->q, &pr->nr);
+	int ret = dc->q ? nvmh_queue_submit(dc->q, &pr->nr) : -ENOTCONN;
 
 	if (unlikely(ret == -EAGAIN))
 		return false;
@@ -146,26 +159,37 @@ static void to_queue_msg(struct loop_msg *msg)
 {
 	struct pcie_req *pr = container_of(msg, struct pcie_req, msg);
 
-	to_queue(pr->dc, pr);
+	/* while it was on its way the drive may have gone, and another be looked at in its place */
+	if (unlikely(!atomic_load_explicit(&pr->dc->nr_queues, memory_order_relaxed)))
+		finish(pr, ST_NS_NOT_READY | NVMET_CRD1);
+	else
+		to_queue(pr->dc, pr);
 }
 
 static void pcie_submit(struct nvmet_req *req)
 {
 	struct pcie_ns *pns = req->ns->priv;
 	struct nvmet_drive_core *dc = nvmet_drive_core(pns->drive, req->sq->core);
+	uint16_t nr = atomic_load_explicit(&dc->nr_queues, memory_order_relaxed);
 	struct pcie_req *pr = priv_of(req);
+	struct nvmet_core *via;
 
 	pr->req = req;
 	pr->dc = dc;
 	list_init(&pr->link);
 	prep(pr);
-	if (likely(dc->q)) {
+	if (likely(dc->core->index < nr)) {
 		to_queue(dc, pr);
 		return;
 	}
-	pr->dc = nvmet_drive_core(pns->drive, dc->via);
+	if (!nr) {
+		nvmet_ns_complete(req, ST_NS_NOT_READY | NVMET_CRD1);
+		return;
+	}
+	via = nvmet.cores[dc->core->index % nr];
+	pr->dc = nvmet_drive_core(pns->drive, via);
 	pr->msg.fn = to_queue_msg;
-	loop_send(dc->via->loop, &pr->msg);
+	loop_send(via->loop, &pr->msg);
 }
 
 /* ---- the queue within the core's turn ---- */
@@ -209,25 +233,44 @@ static void queue_event(struct loop_io *io, unsigned int events)
 	nvmh_queue_arm(dc->q);
 }
 
+int nvmet_drive_core_hook(struct nvmet_drive_core *dc)
+{
+	int ret =
+		loop_io_add(dc->core->loop, &dc->io, nvmh_queue_fd(dc->q), LOOP_READ, queue_event);
+
+	if (ret)
+		return ret;
+	dc->hook.poll = queue_poll;
+	dc->hook.submit = queue_submit;
+	dc->hook.sleep = queue_sleep;
+	/* Before the core's own: the drive works while the turn's answers are sent. */
+	loop_hook_add_first(dc->core->loop, &dc->hook);
+	dc->hooked = true;
+	return 0;
+}
+
+void nvmet_drive_core_unhook(struct nvmet_drive_core *dc)
+{
+	if (!dc->hooked)
+		return;
+	dc->hooked = false;
+	queue_poll(&dc->hook); /* what waits for room is answered, now that there is none */
+	loop_hook_del(&dc->hook);
+	loop_io_del(&dc->io);
+	nvmh_queue_release(dc->q);
+}
+
 static int pcie_attach(struct nvmet_ns *ns, struct nvmet_core *core)
 {
 	struct pcie_ns *pns = ns->priv;
 	struct nvmet_drive_core *dc = nvmet_drive_core(pns->drive, core);
 	int ret = 0;
 
-	if (dc->q && !dc->users) {
-		ret = loop_io_add(core->loop, &dc->io, nvmh_queue_fd(dc->q), LOOP_READ,
-				  queue_event);
-		if (ret)
-			return ret;
-		dc->hook.poll = queue_poll;
-		dc->hook.submit = queue_submit;
-		dc->hook.sleep = queue_sleep;
-		/* Before the core's own: the drive works while the turn's answers are sent. */
-		loop_hook_add_first(core->loop, &dc->hook);
-	}
-	dc->users++;
-	return 0;
+	if (dc->q && !dc->users)
+		ret = nvmet_drive_core_hook(dc);
+	if (!ret)
+		dc->users++;
+	return ret;
 }
 
 static void pcie_detach(struct nvmet_ns *ns, struct nvmet_core *core)
@@ -235,33 +278,34 @@ static void pcie_detach(struct nvmet_ns *ns, struct nvmet_core *core)
 	struct pcie_ns *pns = ns->priv;
 	struct nvmet_drive_core *dc = nvmet_drive_core(pns->drive, core);
 
-	if (--dc->users || !dc->q)
-		return;
-	loop_hook_del(&dc->hook);
-	loop_io_del(&dc->io);
-	nvmh_queue_release(dc->q);
+	if (!--dc->users)
+		nvmet_drive_core_unhook(dc);
 }
 
-/* ---- opening ---- */
+/* ---- what the drive says about the namespace ---- */
 
-static int check_exportable(const struct nvmh_ns *dns, const char *bdf, uint32_t nsid)
+/* Return: NULL, or why it cannot be exported, to be said after its name. */
+static const char *not_exportable(const struct nvmh_ns *dns)
 {
-	if (!dns) {
-		log_err("drive %s has no active namespace %u; see \"nvmetcpd --list-drives\"", bdf,
-			nsid);
-		return -ENODEV;
-	}
-	if (dns->csi != NVME_CSI_NVM) {
-		log_err("namespace %u of drive %s is of command set %u; only NVM namespaces can be exported",
-			nsid, bdf, dns->csi);
-		return -ENOTSUP;
-	}
-	if (dns->ms) {
-		log_err("namespace %u of drive %s has %u bytes of metadata per block; format it without to export it",
-			nsid, bdf, dns->ms);
-		return -ENOTSUP;
-	}
-	return 0;
+	if (!dns)
+		return "is not active; see \"nvme list-ns\", or the configuration";
+	if (dns->csi != NVME_CSI_NVM)
+		return "is not of the NVM command set; only those can be exported";
+	if (dns->ms)
+		return "has metadata in its blocks; format it without to export it";
+	return NULL;
+}
+
+/* Return: NULL, or what makes it another one than hosts were shown. */
+static const char *differs(const struct nvmh_ns *was, const struct nvmh_ns *now)
+{
+	if (memcmp(was->uuid, now->uuid, sizeof(was->uuid)) ||
+	    memcmp(was->nguid, now->nguid, sizeof(was->nguid)) ||
+	    memcmp(was->eui64, now->eui64, sizeof(was->eui64)))
+		return "has another identity than before (it was deleted and created?); restart the daemon to export it";
+	if (was->lba_size != now->lba_size)
+		return "has another block size than before; restart the daemon to export it";
+	return NULL;
 }
 
 static void fill_ns(struct nvmet_ns *ns, const struct nvmh_ns *dns, struct nvmh_ctrl *ctrl)
@@ -272,8 +316,7 @@ static void fill_ns(struct nvmet_ns *ns, const struct nvmh_ns *dns, struct nvmh_
 
 	ns->lba_shift = (uint8_t)__builtin_ctz(dns->lba_size);
 	ns->phys_shift = ns->lba_shift;
-	ns->nsze = dns->nsze;
-	ns->max_xfer = min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl));
+	atomic_store(&ns->nsze, dns->nsze);
 	ns->awupf = le16toh(id->awupf);
 	ns->vwc = id->vwc & 1;
 	ns->can_write_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES;
@@ -285,6 +328,68 @@ static void fill_ns(struct nvmet_ns *ns, const struct nvmh_ns *dns, struct nvmh_
 	memcpy(ns->eui64, dns->eui64, sizeof(ns->eui64));
 }
 
+/* Hosts see it for the first time: when opening, or when a drive comes that was missing. */
+static int show(struct pcie_ns *pns, const struct nvmh_ns *dns, struct nvmh_ctrl *ctrl)
+{
+	struct nvmet_ns *ns = pns->ns;
+
+	if (!pns->open)
+		ns->max_xfer = min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl));
+	fill_ns(ns, dns, ctrl);
+	pns->was = *dns;
+	pns->known = true;
+	return pns->open ? nvmet_ns_appear(ns) : 0;
+}
+
+static void lose(struct pcie_ns *pns, const char *why)
+{
+	if (pns->lost != why)
+		log_err("namespace %u of drive %s %s", pns->nsid, pns->drive->bdf, why);
+	pns->lost = why;
+	nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | ST_DNR, 0);
+}
+
+static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
+{
+	const struct nvmh_ns *dns = nvmh_ctrl_ns_by_nsid(ctrl, pns->nsid);
+	const char *why = not_exportable(dns);
+
+	if (!why && pns->known)
+		why = differs(&pns->was, dns);
+	if (!why && pns->open && nvmh_ctrl_max_xfer(ctrl) < pns->ns->max_xfer)
+		why = "takes only shorter transfers than hosts were told; restart the daemon to export it";
+	if (why && !pns->open) {
+		log_err("namespace %u of drive %s %s", pns->nsid, pns->drive->bdf, why);
+		pns->err = -ENODEV;
+	} else if (why) {
+		lose(pns, why);
+	} else {
+		pns->lost = NULL;
+		if (!pns->known && show(pns, dns, ctrl))
+			return;
+		nvmet_ns_set_state(pns->ns, 0, dns->nsze);
+	}
+}
+
+/* The first call is that of nvmet_drive_watch(), which the main thread waits for. */
+static void pcie_update(struct nvmet_drive_watcher *w, struct nvmh_ctrl *ctrl)
+{
+	struct pcie_ns *pns = container_of(w, struct pcie_ns, watcher);
+
+	if (ctrl) {
+		update(pns, ctrl);
+	} else if (!pns->open) {
+		pns->err = 1;
+		pns->ns->max_xfer = min_of(pns->ns->max_xfer, (uint32_t)ABSENT_MAX_XFER);
+		nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
+	} else if (!pns->lost) { /* one that was lost before stays so until the drive says otherwise */
+		nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
+	}
+	pns->open = true;
+}
+
+/* ---- opening ---- */
+
 static void pcie_close(struct nvmet_ns *ns)
 {
 	struct pcie_ns *pns = ns->priv;
@@ -292,7 +397,7 @@ static void pcie_close(struct nvmet_ns *ns)
 	if (!pns)
 		return;
 	if (pns->drive) {
-		nvmet_drive_unwatch(pns->drive, ns);
+		nvmet_drive_unwatch(pns->drive, &pns->watcher);
 		nvmet_drive_put(pns->drive);
 	}
 	free(pns);
@@ -302,23 +407,20 @@ static void pcie_close(struct nvmet_ns *ns)
 static int pcie_open(struct nvmet_ns *ns, const struct config_namespace *cfg)
 {
 	struct pcie_ns *pns = calloc(1, sizeof(*pns));
-	const struct nvmh_ns *dns;
 	int ret;
 
 	if (!pns)
 		return -ENOMEM;
 	ns->priv = pns;
+	pns->ns = ns;
 	pns->nsid = cfg->pci_nsid;
+	pns->watcher.update = pcie_update;
+	list_init(&pns->watcher.link);
 	ret = nvmet_drive_get(cfg->bdf, &pns->drive);
 	if (ret)
 		return ret;
-	dns = nvmh_ctrl_ns_by_nsid(nvmet_drive_ctrl(pns->drive), cfg->pci_nsid);
-	ret = check_exportable(dns, cfg->bdf, cfg->pci_nsid);
-	if (ret)
-		return ret;
-	fill_ns(ns, dns, nvmet_drive_ctrl(pns->drive));
-	nvmet_drive_watch(pns->drive, ns);
-	return 0;
+	nvmet_drive_watch(pns->drive, &pns->watcher);
+	return pns->err;
 }
 
 const struct nvmet_ns_ops nvmet_ns_pcie_ops = {

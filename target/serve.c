@@ -103,8 +103,8 @@ static int make_subsystems(const struct config *cfg)
 
 		ret = nvmet_subsys_create(&cfg->subsystems[i], &subsys);
 		for (uint32_t n = 1; !ret && n <= subsys->max_nsid; n++)
-			if (subsys->ns[n])
-				ret = nvmet_ns_attach_cores(subsys->ns[n]);
+			if (subsys->all[n])
+				ret = nvmet_ns_attach_cores(subsys->all[n]);
 	}
 	return ret;
 }
@@ -159,8 +159,16 @@ static void settle_core(void *arg)
 	(void)arg;
 }
 
+static void detach_namespaces(struct nvmet_subsys *subsys)
+{
+	for (uint32_t i = 1; i <= subsys->max_nsid; i++)
+		if (subsys->all[i])
+			nvmet_ns_detach_cores(subsys->all[i]);
+}
+
 static void take_down(void)
 {
+	struct list *pos;
 	struct list *n;
 
 	/* An event on its way to a host that left keeps the controller; whatever was sent before
@@ -169,16 +177,12 @@ static void take_down(void)
 		loop_call(nvmet.cores[i]->loop, settle_core, NULL);
 	while ((n = list_pop(&nvmet.ports)))
 		nvmet_port_free(list_entry(n, struct nvmet_port, link));
-	while ((n = list_pop(&nvmet.subsystems))) {
-		struct nvmet_subsys *subsys = list_entry(n, struct nvmet_subsys, link);
-
-		for (uint32_t i = 1; i <= subsys->max_nsid; i++)
-			if (subsys->ns[i])
-				nvmet_ns_detach_cores(subsys->ns[i]);
-		nvmet_subsys_free(subsys);
-	}
+	list_for_each(pos, &nvmet.subsystems)
+		detach_namespaces(list_entry(pos, struct nvmet_subsys, link));
+	nvmet_drives_shutdown(); /* each takes seconds: all at the same time */
+	while ((n = list_pop(&nvmet.subsystems)))
+		nvmet_subsys_free(list_entry(n, struct nvmet_subsys, link));
 	nvmet.discovery = NULL;
-	nvmet_drives_stop();
 	nvmet_cores_stop();
 }
 

@@ -62,7 +62,10 @@ static struct nvmet_subsys *subsys_alloc(const char *nqn, uint32_t max_nsid)
 	subsys->cntlid_max = CNTLID_MAX;
 	subsys->max_nsid = max_nsid;
 	subsys->ns = calloc((size_t)max_nsid + 1, sizeof(*subsys->ns));
-	if (!subsys->ns) {
+	subsys->all = calloc((size_t)max_nsid + 1, sizeof(*subsys->all));
+	if (!subsys->ns || !subsys->all) {
+		free(subsys->ns);
+		free(subsys->all);
 		free(subsys);
 		return NULL;
 	}
@@ -77,10 +80,9 @@ static int subsys_open_namespaces(struct nvmet_subsys *subsys, const struct conf
 
 		if (!ns->enable)
 			continue;
-		ret = nvmet_ns_create(subsys, ns, &subsys->ns[ns->nsid]);
+		ret = nvmet_ns_create(subsys, ns, &subsys->all[ns->nsid]);
 		if (ret)
 			return ret;
-		subsys->nr_ns++;
 	}
 	return 0;
 }
@@ -163,7 +165,8 @@ void nvmet_subsys_free(struct nvmet_subsys *subsys)
 		nvmet.discovery = NULL;
 	nvmet_unlock();
 	for (uint32_t nsid = 1; nsid <= subsys->max_nsid; nsid++)
-		nvmet_ns_free(subsys->ns[nsid]);
+		nvmet_ns_free(subsys->all[nsid]);
+	free(subsys->all);
 	free(subsys->ns);
 	free(subsys);
 }

@@ -27,9 +27,11 @@ struct nvmet_subsys {
 	uint16_t qid_max; /* I/O queues of one controller */
 	char **hosts;	  /* allowed host NQNs; borrowed from the configuration */
 	uint32_t nr_hosts;
-	struct nvmet_ns **ns; /* ns[nsid], max_nsid + 1 pointers; fixed once published */
+	struct nvmet_ns **all; /* all[nsid], max_nsid + 1 pointers, owned: also those whose device was
+				  not there yet. Main thread */
+	struct nvmet_ns *_Atomic *ns; /* those that hosts see; set once */
 	uint32_t max_nsid;
-	uint32_t nr_ns;
+	_Atomic uint32_t nr_ns; /* that hosts see */
 	struct list ctrls;
 	uint32_t nr_ctrls;
 };

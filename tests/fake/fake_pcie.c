@@ -73,7 +73,7 @@ void fake_pcie_free(struct fake_pcie *f)
 
 	fake_pcie_stop(f);
 	assert(!f->open);
-	fake_vfio_attach(NULL);
+	fake_vfio_detach(f);
 	for (i = 0; i < FAKE_PCIE_NS; i++)
 		free(f->ns[i].data);
 	pthread_mutex_destroy(&f->lock);

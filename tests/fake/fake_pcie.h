@@ -78,9 +78,10 @@ struct fake_pcie {
 	atomic_bool hold_io;	/* I/O commands are fetched, and answered by fake_pcie_release() */
 	atomic_bool mute_admin; /* admin commands are fetched and forgotten */
 	atomic_bool no_interrupts;
-	atomic_bool no_aborts; /* Abort commands succeed, and abort nothing */
-	bool reset_fails;      /* nvmh_vfio_reset() */
-	int err_fd;	       /* the test's, -1: none */
+	atomic_bool no_aborts;		       /* Abort commands succeed, and abort nothing */
+	bool reset_fails;		       /* nvmh_vfio_reset() */
+	void (*on_reset)(struct fake_pcie *f); /* within nvmh_vfio_reset() */
+	int err_fd;			       /* the test's, -1: none */
 	int req_fd;
 	bool no_shutdown;   /* CSTS.SHST stays */
 	uint32_t link_down; /* steps for which registers read all ones after a subsystem reset */
@@ -154,7 +155,9 @@ void *fake_pcie_dma(struct fake_pcie *f, uint64_t iova, size_t len);
 uint16_t fake_pcie_abort(struct fake_pcie *f, const struct nvme_sqe *sqe, uint32_t *dw0);
 void fake_pcie_drop_held(struct fake_pcie *f, uint16_t qid);
 
-/* tests/fake/fake_vfio.c: which function is which controller. @f NULL: none any more. */
+/* tests/fake/fake_vfio.c: which function is which controller. The first is 0000:01:00.0. */
 void fake_vfio_attach(struct fake_pcie *f);
+void fake_vfio_detach(struct fake_pcie *f);
+void fake_vfio_move(struct fake_pcie *f, const char *bdf); /* another slot */
 
 #endif /* TESTS_FAKE_PCIE_H */

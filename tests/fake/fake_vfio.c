@@ -12,16 +12,51 @@
 #include "host/vfio.h"
 #include "tests/fake/fake_pcie.h"
 
-struct nvmh_vfio {
-	struct fake_pcie *f;
+enum {
+	FUNCTIONS = 4,
 };
 
-static struct nvmh_vfio the_one;
+struct nvmh_vfio {
+	struct fake_pcie *f; /* NULL: none */
+	char bdf[16];
+};
+
+static struct nvmh_vfio functions[FUNCTIONS];
+
+static struct nvmh_vfio *function_of(const struct fake_pcie *f)
+{
+	for (unsigned int i = 0; i < FUNCTIONS; i++)
+		if (functions[i].f == f)
+			return &functions[i];
+	assert(!"there is a function for it");
+}
 
 void fake_vfio_attach(struct fake_pcie *f)
 {
-	assert(!f || !the_one.f);
-	the_one.f = f;
+	struct nvmh_vfio *vfio = function_of(NULL);
+
+	vfio->f = f;
+	snprintf(vfio->bdf, sizeof(vfio->bdf), "0000:%02x:00.0", (int)(vfio - functions) + 1);
+}
+
+void fake_vfio_detach(struct fake_pcie *f)
+{
+	function_of(f)->f = NULL;
+}
+
+void fake_vfio_move(struct fake_pcie *f, const char *bdf)
+{
+	struct nvmh_vfio *vfio = function_of(f);
+
+	snprintf(vfio->bdf, sizeof(vfio->bdf), "%s", bdf);
+}
+
+static struct nvmh_vfio *function_at(const char *bdf)
+{
+	for (unsigned int i = 0; i < FUNCTIONS; i++)
+		if (functions[i].f && !strcmp(functions[i].bdf, bdf))
+			return &functions[i];
+	return NULL;
 }
 
 int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop)
@@ -30,16 +65,17 @@ int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop)
 		{ 0, 0xfffff },
 		{ UINT64_C(0x4000000000), UINT64_C(0x7fffffffff) },
 	};
-	struct fake_pcie *f = the_one.f;
+	struct nvmh_vfio *vfio = function_at(bdf);
+	struct fake_pcie *f = vfio ? vfio->f : NULL;
 
-	if (!f || strcmp(bdf, "0000:01:00.0"))
+	if (!f || atomic_load(&f->gone))
 		return nvmh_error(-ENODEV, "no PCI function at %s", bdf);
 	if (f->open)
 		return nvmh_error(-EBUSY, "%s is in use", bdf);
 	f->open = true;
 	nvmh_dma_init(&f->dma, ranges, ARRAY_SIZE(ranges));
 	fake_pcie_step(f); /* the registers have their values */
-	*vfiop = &the_one;
+	*vfiop = vfio;
 	return 0;
 }
 
@@ -105,6 +141,8 @@ int nvmh_vfio_req_fd(const struct nvmh_vfio *vfio)
 int nvmh_vfio_reset(struct nvmh_vfio *vfio)
 {
 	atomic_fetch_add(&vfio->f->resets, 1);
+	if (vfio->f->on_reset)
+		vfio->f->on_reset(vfio->f);
 	if (vfio->f->reset_fails)
 		return -ENOTTY;
 	fake_pcie_reset(vfio->f);

@@ -254,10 +254,10 @@ static void test_namespace_that_goes_away_is_told(void **state)
 	(void)state;
 	enable(admin, NVME_FEATURE_AENCFG_NOTICE_NAMESPACE_ATTRIBUTES);
 	aer(admin);
-	nvmet_ns_set_ready(ns, true); /* it was */
+	nvmet_ns_set_state(ns, 0, ns->nsze); /* as it was */
 	fake_turn();
 	assert_int_equal(admin->sq.ctrl->nr_aer, 1);
-	nvmet_ns_set_ready(ns, false);
+	nvmet_ns_set_state(ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
 	fake_turn();
 	assert_int_equal(admin->sq.ctrl->nr_aer, 0);
 	fake_get_log(admin, NVME_LOG_LID_CHANGED_NS, false, 0, &list, sizeof(list));

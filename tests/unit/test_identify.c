@@ -263,7 +263,7 @@ static void test_identify_namespace_independent_structure(void **state)
 	assert_int_equal(id->nstat, 1);
 	assert_int_equal(id->nsfeat, 1 << 5);
 	ns->vwc = true;
-	atomic_store(&ns->ready, false);
+	atomic_store(&ns->away, ST_NS_NOT_READY);
 	assert_int_equal(identify(NVME_IDENTIFY_CNS_CSI_INDEPENDENT_ID_NS, 2), 0);
 	assert_int_equal(id->nsfeat, 0);
 	assert_int_equal(id->nstat, 0);

@@ -53,6 +53,9 @@ struct nvmh_queue {
 
 static struct nvmh_queue queue;
 static struct nvmet_drive_core share[FAKE_CORES];
+static struct nvmet_drive_watcher *watcher;
+static bool drive_away;
+static uint32_t drive_max_xfer;
 static struct nvme_id_ctrl id;
 static struct nvmh_ns drive_ns;
 static unsigned int watches;
@@ -146,7 +149,7 @@ void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid)
 const struct nvmh_ns *nvmh_ctrl_ns_by_nsid(const struct nvmh_ctrl *ctrl, uint32_t nsid)
 {
 	(void)ctrl;
-	return nsid == DRIVE_NSID ? &drive_ns : NULL;
+	return nsid == drive_ns.nsid ? &drive_ns : NULL;
 }
 
 const struct nvme_id_ctrl *nvmh_ctrl_id(const struct nvmh_ctrl *ctrl)
@@ -158,7 +161,7 @@ const struct nvme_id_ctrl *nvmh_ctrl_id(const struct nvmh_ctrl *ctrl)
 uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl)
 {
 	(void)ctrl;
-	return 128 << 10;
+	return drive_max_xfer;
 }
 
 /* ---- the drive ---- */
@@ -175,30 +178,42 @@ void nvmet_drive_put(struct nvmet_drive *drive)
 	assert_ptr_equal(drive, share);
 }
 
-struct nvmh_ctrl *nvmet_drive_ctrl(struct nvmet_drive *drive)
-{
-	(void)drive;
-	return NULL;
-}
-
 struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struct nvmet_core *core)
 {
 	(void)drive;
 	return &share[core->index];
 }
 
-void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_ns *ns)
+static struct nvmh_ctrl *drive_ctrl(void)
 {
-	(void)drive;
-	(void)ns;
-	watches++;
+	return drive_away ? NULL : (struct nvmh_ctrl *)&drive_ns;
 }
 
-void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_ns *ns)
+void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w)
 {
-	(void)drive;
-	(void)ns;
+	assert_ptr_equal(drive, share);
+	watches++;
+	watcher = w;
+	w->update(w, drive_ctrl());
+}
+
+void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w)
+{
+	assert_ptr_equal(drive, share);
+	assert_ptr_equal(w, watcher);
 	watches--;
+}
+
+/* Something about the drive or its namespace is as it is now. */
+static void update(void)
+{
+	watcher->update(watcher, drive_ctrl());
+}
+
+static void set_nr_queues(uint16_t nr)
+{
+	for (int i = 0; i < FAKE_CORES; i++)
+		atomic_store(&share[i].nr_queues, nr);
 }
 
 /* ---- the tests' own ---- */
@@ -208,14 +223,18 @@ static struct fake_sq *admin, *io[FAKE_CORES];
 /* Core 0 has the drive's only queue, core 1 goes through it. */
 static int setup(void **state)
 {
-	(void)state;
 	log_set_level(LOG_LVL_ERROR);
 	memset(&queue, 0, sizeof(queue));
 	memset(share, 0, sizeof(share));
+	drive_away = false;
+	drive_max_xfer = 128 << 10;
 	memset(&id, 0, sizeof(id));
 	id.vwc = 1;
 	id.oncs = htole16(NVME_CTRL_ONCS_WRITE_ZEROES | NVME_CTRL_ONCS_DSM);
-	drive_ns = (struct nvmh_ns){ .nsid = DRIVE_NSID, .lba_size = BLOCK, .nsze = 1 << 20 };
+	drive_ns = (struct nvmh_ns){
+		.nsid = DRIVE_NSID, .lba_size = BLOCK, .nsze = 1 << 20, .uuid = { 7 }
+	};
+	drive_away = *state != NULL;
 	fake_nvmet_start(json);
 	queue.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	queue.loop = nvmet.cores[0]->loop;
@@ -226,8 +245,8 @@ static int setup(void **state)
 		list_init(&share[i].waiting);
 	}
 	share[0].q = &queue;
-	share[1].via = nvmet.cores[0];
-	assert_int_equal(nvmet_ns_attach_cores(fake_subsys(SUBSYS)->ns[1]), 0);
+	set_nr_queues(1);
+	assert_int_equal(nvmet_ns_attach_cores(fake_subsys(SUBSYS)->all[1]), 0);
 	admin = fake_host(SUBSYS, FAKE_HOST, 1);
 	for (int i = 0; i < FAKE_CORES; i++) {
 		io[i] = fake_io_queue(admin, (uint16_t)(i + 1), i);
@@ -242,7 +261,7 @@ static int teardown(void **state)
 	for (int i = 0; i < FAKE_CORES; i++)
 		fake_sq_free(io[i]);
 	fake_sq_free(admin);
-	nvmet_ns_detach_cores(fake_subsys(SUBSYS)->ns[1]);
+	nvmet_ns_detach_cores(fake_subsys(SUBSYS)->all[1]);
 	assert_true(queue.released);
 	fake_nvmet_stop();
 	assert_int_equal(watches, 0);
@@ -520,6 +539,141 @@ static void test_ns_pcie_interrupt_keeps_no_core_awake(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+/* ---- what becomes of the drive and its namespace ---- */
+
+/* Whether hosts were told that the namespace changed, since this was asked last. */
+static bool told(void)
+{
+	struct nvmet_ctrl *ctrl = admin->sq.ctrl;
+	uint32_t nr = ctrl->nr_changed_ns;
+
+	fake_turn();
+	ctrl->nr_changed_ns = 0;
+	return nr == 1 && ctrl->changed_ns[0] == 1;
+}
+
+static uint64_t shown_nsze(void)
+{
+	struct nvme_id_ns ns_id;
+
+	assert_int_equal(fake_identify(admin, NVME_IDENTIFY_CNS_NS, 1, &ns_id), 0);
+	return le64toh(ns_id.nsze);
+}
+
+static void test_ns_pcie_fewer_queues_after_a_reset_go_through_another(void **state)
+{
+	(void)state;
+	set_nr_queues(0); /* a reset is under way */
+	assert_int_equal(write_cmd(0, 1), ST_NS_NOT_READY | CRD1);
+	assert_int_equal(write_cmd(1, 1), ST_NS_NOT_READY | CRD1);
+	set_nr_queues(1);
+	assert_int_equal(write_cmd(1, 1), FAKE_HELD);
+	turn(0);
+	turn(0);
+	turn(1);
+	assert_int_equal(fake_last(io[1])->status, 0);
+	/* one on its way to the other core while the drive goes */
+	assert_int_equal(write_cmd(1, 1), FAKE_HELD);
+	set_nr_queues(0);
+	turn(0);
+	turn(1);
+	assert_int_equal(fake_last(io[1])->status, ST_NS_NOT_READY | CRD1);
+	assert_int_equal(queue.nr_seen, 1);
+}
+
+static void test_ns_pcie_drive_that_is_away_asks_to_come_again(void **state)
+{
+	(void)state;
+	drive_away = true;
+	update();
+	assert_true(told());
+	assert_int_equal(write_cmd(0, 1), ST_NS_NOT_READY | CRD1);
+	assert_int_equal(shown_nsze(), 1 << 20); /* hosts keep it */
+	update();
+	assert_false(told()); /* nothing new */
+	drive_away = false;
+	update();
+	assert_true(told());
+	assert_int_equal(write_cmd(0, 1), FAKE_HELD);
+	turn(0);
+	turn(0);
+}
+
+static void test_ns_pcie_another_size_is_told_and_kept_to(void **state)
+{
+	static const uint64_t sizes[] = { 2 << 20, 1000, 1 << 20 };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		drive_ns.nsze = sizes[i];
+		update();
+		assert_true(told());
+		assert_int_equal(shown_nsze(), sizes[i]);
+		assert_int_equal(write_cmd(0, (uint32_t)sizes[i] - 1), FAKE_HELD);
+		assert_int_equal(write_cmd(0, (uint32_t)sizes[i]), ST_LBA_RANGE | ST_DNR);
+		turn(0);
+		turn(0);
+	}
+}
+
+static void test_ns_pcie_what_is_no_longer_the_same_is_lost(void **state)
+{
+	struct nvmh_ns was = drive_ns;
+
+	(void)state;
+	for (int how = 0; how < 5; how++) {
+		switch (how) {
+		case 0:
+			drive_ns.lba_size = 4096;
+			break;
+		case 1:
+			drive_ns.uuid[3] = 1;
+			break;
+		case 2:
+			drive_ns.ms = 8;
+			break;
+		case 3:
+			drive_ns.nsid = 0; /* gone */
+			break;
+		case 4:
+			drive_max_xfer = 64 << 10;
+		}
+		update();
+		assert_true(told());
+		assert_int_equal(write_cmd(0, 1), ST_NS_NOT_READY | ST_DNR);
+		drive_away = true; /* no reason to hope */
+		update();
+		assert_int_equal(write_cmd(0, 1), ST_NS_NOT_READY | ST_DNR);
+		drive_away = false;
+		drive_ns = was;
+		drive_max_xfer = 128 << 10;
+		update();
+		assert_true(told());
+		assert_int_equal(write_cmd(0, 1), FAKE_HELD);
+		turn(0);
+		turn(0);
+	}
+}
+
+/* Hosts do not see it until its drive is there; then as any other. */
+static void test_ns_pcie_drive_missing_at_start_appears_later(void **state)
+{
+	(void)state;
+	assert_int_equal(shown_nsze(), 0);
+	assert_int_equal(write_cmd(0, 1), ST_INVALID_NS | ST_DNR);
+	assert_int_equal(fake_subsys(SUBSYS)->nr_ns, 0);
+	drive_max_xfer = 512 << 10;
+	drive_away = false;
+	update();
+	assert_true(told());
+	assert_int_equal(shown_nsze(), 1 << 20);
+	assert_int_equal(fake_subsys(SUBSYS)->ns[1]->uuid[0], 7);
+	assert_int_equal(fake_subsys(SUBSYS)->ns[1]->max_xfer, 128 << 10); /* as MDTS said */
+	assert_int_equal(write_cmd(0, 1), FAKE_HELD);
+	turn(0);
+	turn(0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -533,6 +687,13 @@ int main(void)
 		TEST(test_ns_pcie_zeroes_that_the_drive_refuses_are_written),
 		TEST(test_ns_pcie_compare_reports_the_drives_error),
 		TEST(test_ns_pcie_interrupt_keeps_no_core_awake),
+		TEST(test_ns_pcie_fewer_queues_after_a_reset_go_through_another),
+		TEST(test_ns_pcie_drive_that_is_away_asks_to_come_again),
+		TEST(test_ns_pcie_another_size_is_told_and_kept_to),
+		TEST(test_ns_pcie_what_is_no_longer_the_same_is_lost),
+		cmocka_unit_test_prestate_setup_teardown(
+			test_ns_pcie_drive_missing_at_start_appears_later, setup, teardown,
+			(void *)"missing"),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,3 +143,10 @@ file_prepare() {
 checksum() {
 	dd if="$1" bs=1M skip="$2" count="$3" iflag=direct,fullblock status=none | md5sum
 }
+
+# dmesg_clean: no fault of the IOMMU, no complaint of the kernel
+dmesg_clean() {
+	dmesg | grep -E 'DMAR:.*[Ff]ault|WARNING:|BUG:|Oops|general protection|UBSAN|KASAN' &&
+		return 1
+	return 0
+}

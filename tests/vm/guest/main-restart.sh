@@ -100,9 +100,3 @@ give_back_tests() {
 	t "the drive has the same data, read by the kernel" same_on_the_drive
 	t "its file systems mount directly, the trees are there" trees_are_there $DRIVE_NQN
 }
-
-dmesg_clean() {
-	dmesg | grep -E 'DMAR:.*[Ff]ault|WARNING:|BUG:|Oops|general protection|UBSAN|KASAN' &&
-		return 1
-	return 0
-}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A drive that is away: removed, given up, or not there when the daemon started. Its thread looks
+ * for it once a second, at the address it had, and where the kernel's driver has a drive of the
+ * same serial number and model in another slot; hands it to vfio-pci if it is not yet; opens it;
+ * and takes it for ours only when it says that it is. The drive's thread. Entry points:
+ * nvmet_drive_look_start(), nvmet_drive_recognize().
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "target/drive.h"
+#include "target/subsys.h"
+
+enum {
+	LOOK_MS = 1000,
+	LOOKS_UNBOUND = 3, /* before a function is taken that no driver has */
+};
+
+/* ---- who it is ---- */
+
+/* A field of Identify data, spaces at its end and what cannot be printed left out. */
+static void take_text(char *to, const char *from, size_t len)
+{
+	size_t end = 0;
+
+	for (size_t i = 0; i < len && from[i]; i++) {
+		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+		if (to[i] != ' ')
+			end = i + 1;
+	}
+	to[end] = '\0';
+}
+
+bool nvmet_drive_recognize(struct nvmet_drive *drive)
+{
+	const struct nvme_id_ctrl *id = nvmh_ctrl_id(drive->ctrl);
+	char serial[sizeof(drive->serial)];
+	char model[sizeof(drive->model)];
+	char subnqn[sizeof(drive->subnqn)];
+
+	take_text(serial, id->sn, sizeof(id->sn));
+	take_text(model, id->mn, sizeof(id->mn));
+	take_text(subnqn, id->subnqn, sizeof(id->subnqn));
+	if (!drive->known) {
+		memcpy(drive->serial, serial, sizeof(serial));
+		memcpy(drive->model, model, sizeof(model));
+		memcpy(drive->subnqn, subnqn, sizeof(subnqn));
+		drive->known = true;
+	}
+	drive->wrong = strcmp(serial, drive->serial) || strcmp(model, drive->model) ||
+		       strcmp(subnqn, drive->subnqn);
+	if (drive->wrong)
+		log_err("another drive is where ours was, it is left alone; plug ours in again, or restart the daemon to use this one drive=%s at=%s serial=\"%s\" model=\"%s\" ours=\"%s\"",
+			drive->bdf, drive->at, serial, model, drive->serial);
+	return !drive->wrong;
+}
+
+/* ---- where it is ---- */
+
+/* Whether another of our drives is, or is looked for, at @bdf. */
+static bool taken(const struct nvmet_drive *drive, const char *bdf)
+{
+	for (uint32_t i = 0; i < nvmet.cfg->nr_subsystems; i++) {
+		const struct config_subsystem *cs = &nvmet.cfg->subsystems[i];
+
+		for (uint32_t n = 0; n < cs->nr_namespaces; n++)
+			if (cs->namespaces[n].device == CONFIG_DEVICE_PCI &&
+			    !strcmp(cs->namespaces[n].bdf, bdf) && strcmp(drive->bdf, bdf))
+				return true;
+	}
+	return false;
+}
+
+/* Whether the kernel's driver has our drive at @bdf; false also where it cannot tell yet. */
+static bool kernel_has_ours(const struct nvmet_drive *drive, const char *bdf)
+{
+	char serial[64];
+	char model[64];
+
+	return drive->known && !nvmh_pci_identity(bdf, serial, model) &&
+	       !strcmp(serial, drive->serial) && !strcmp(model, drive->model);
+}
+
+/* Another slot where our drive is. Return: found, @drive->at is it. */
+static bool look_elsewhere(struct nvmet_drive *drive)
+{
+	struct nvmh_pci_info *info = NULL;
+	bool found = false;
+	int nr = drive->known ? nvmh_pci_scan(&info) : 0;
+
+	for (int i = 0; i < nr && !found; i++) {
+		if (!strcmp(info[i].bdf, drive->at) || taken(drive, info[i].bdf) ||
+		    !kernel_has_ours(drive, info[i].bdf))
+			continue;
+		found = true;
+		snprintf(drive->at, sizeof(drive->at), "%s", info[i].bdf);
+		log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->bdf,
+			   drive->at, drive->serial);
+	}
+	free(info);
+	return found;
+}
+
+/*
+ * The kernel's driver, which takes what is plugged in, knows who it is: another's drive is not taken
+ * away from it. Return: 0: vfio-pci has the function; -EAGAIN, not now; -errno, with
+ * nvmh_strerror().
+ */
+static int take_function(struct nvmet_drive *drive, const struct nvmh_pci_info *info)
+{
+	char serial[64];
+	char model[64];
+
+	if (!strcmp(info->driver, "vfio-pci"))
+		return 0;
+	if (!info->driver[0] && ++drive->looks < LOOKS_UNBOUND)
+		return -EAGAIN;
+	if (drive->known && info->driver[0]) {
+		if (nvmh_pci_identity(info->bdf, serial, model))
+			return -EAGAIN;
+		drive->wrong = strcmp(serial, drive->serial) || strcmp(model, drive->model);
+	}
+	if (drive->wrong) {
+		log_err("another drive is where ours was, it is left to the kernel's driver drive=%s at=%s serial=\"%.20s\" ours=\"%s\"",
+			drive->bdf, drive->at, serial, drive->serial);
+		return -ENODEV;
+	}
+	return nvmh_pci_bind(info->bdf);
+}
+
+static void come_back(struct nvmet_drive *drive, const struct nvmh_pci_info *info)
+{
+	int ret = take_function(drive, info);
+
+	if (!ret)
+		ret = nvmet_drive_open(drive);
+	if (!ret)
+		log_notice("drive is there again, bringing it up drive=%s at=%s", drive->bdf,
+			   drive->at);
+	else if (ret != -EAGAIN && !drive->wrong)
+		nvmet_drive_failed(drive, nvmh_strerror());
+	if (ret != -EAGAIN)
+		drive->looks = 0;
+}
+
+void nvmet_drive_look(struct loop_timer *t)
+{
+	struct nvmet_drive *drive = container_of(t, struct nvmet_drive, look);
+	struct nvmh_pci_info info;
+
+	if (drive->stopping)
+		return;
+	if (nvmh_pci_info(drive->at, &info)) {
+		/* gone: whatever is plugged in next is looked at at once */
+		drive->wrong = false;
+		drive->looks = 0;
+		drive->retry_ns = drive->retry_ms = 0;
+		drive->said[0] = '\0';
+		if (look_elsewhere(drive) && !nvmh_pci_info(drive->at, &info))
+			come_back(drive, &info);
+		else
+			snprintf(drive->at, sizeof(drive->at), "%s", drive->bdf);
+	} else if (drive->wrong) {
+		if (look_elsewhere(drive) && !nvmh_pci_info(drive->at, &info))
+			come_back(drive, &info);
+	} else if (clock_now_ns() >= drive->retry_ns) {
+		come_back(drive, &info);
+	}
+	if (!drive->ctrl)
+		loop_timer_start(t, LOOK_MS);
+}
+
+void nvmet_drive_look_start(struct nvmet_drive *drive)
+{
+	if (!drive->stopping)
+		loop_timer_start(&drive->look, LOOK_MS);
+}
