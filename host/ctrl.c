@@ -180,12 +180,12 @@ static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
 	    clock_now_ns() - ctrl->live_since_ns > 2 * ctrl->opts.io_timeout_ms * NS_PER_MS)
 		ctrl->resets = 0; /* it ran well for a while */
 	ctrl->resets++;
-	/* disabling and enabling it did not help: the next rung */
-	if (ctrl->phase == NVMH_PHASE_UP)
-		ctrl->function_reset = true;
 	/* losing a live controller costs no try: the bring-ups after it do */
 	dead = final_error(err) || ctrl->resets > tries ||
 	       (!ctrl->was_live && ctrl->resets >= tries);
+	/* disabling and enabling it did not help: the next rung */
+	if (ctrl->phase == NVMH_PHASE_UP && !dead)
+		ctrl->function_reset = true;
 	snprintf(ctrl->error, sizeof(ctrl->error), "%s", text);
 	nvmh_error(err, "%s: %s", ctrl->name, text);
 	ctrl->err = err;

@@ -259,23 +259,20 @@ void nvmet_ns_set_state(struct nvmet_ns *ns, uint16_t away, uint64_t nsze)
 	uint16_t was = atomic_load(&ns->away);
 	uint64_t blocks = atomic_load(&ns->nsze);
 
-	if (was == away && (away || blocks == nsze))
-		return;
-	if (!away)
+	if (!away && blocks != nsze)
 		atomic_store(&ns->nsze, nsze);
+	else if (was == away)
+		return;
 	atomic_store(&ns->away, away);
-	if (!was && !away)
-		log_notice("namespace has another size subsystem=%s nsid=%u blocks=%llu was=%llu",
-			   ns->subsys->nqn, ns->nsid, (unsigned long long)nsze,
-			   (unsigned long long)blocks);
-	else
-		log_notice("namespace %s subsystem=%s nsid=%u",
-			   !away	   ? "is back"
+	nvmet_lock();
+	if (ns->present) {
+		log_notice("namespace %s subsystem=%s nsid=%u blocks=%llu",
+			   was && !away	   ? "is back"
+			   : !away	   ? "has another size"
 			   : away & ST_DNR ? "is not usable, hosts are told not to retry"
 					   : "is away, hosts are told to retry",
-			   ns->subsys->nqn, ns->nsid);
-	nvmet_lock();
-	if (ns->present)
+			   ns->subsys->nqn, ns->nsid, (unsigned long long)atomic_load(&ns->nsze));
 		tell_hosts(ns);
+	}
 	nvmet_unlock();
 }
