@@ -291,6 +291,8 @@ static void step_registers(struct fake_pcie *f)
 	}
 	if (!NVME_CC_EN(cc))
 		f->countdown = 0;
+	if (f->enabled && NVME_CC_SHN(cc))
+		atomic_store(&f->notified, true);
 	if (f->enabled && NVME_CC_SHN(cc) && !f->shut && !f->no_shutdown) {
 		f->shut = true;
 		atomic_fetch_add(&f->shutdowns, 1);

@@ -98,9 +98,10 @@ struct fake_pcie {
 	atomic_uint resets; /* nvmh_vfio_reset() */
 	atomic_uint subsystem_resets;
 	atomic_uint shutdowns;
-	atomic_uint aborts;  /* Abort commands */
-	atomic_uint deletes; /* Delete I/O Submission or Completion Queue */
-	atomic_bool cut_off; /* nvmh_vfio_cut_off() */
+	atomic_bool notified; /* CC.SHN was set */
+	atomic_uint aborts;   /* Abort commands */
+	atomic_uint deletes;  /* Delete I/O Submission or Completion Queue */
+	atomic_bool cut_off;  /* nvmh_vfio_cut_off() */
 	struct nvme_sqe last_admin;
 	/* inside */
 	pthread_mutex_t lock;

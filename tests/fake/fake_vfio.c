@@ -22,6 +22,7 @@ struct nvmh_vfio {
 };
 
 static struct nvmh_vfio functions[FUNCTIONS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of @functions */
 
 static struct nvmh_vfio *function_of(const struct fake_pcie *f)
 {
@@ -48,15 +49,21 @@ void fake_vfio_move(struct fake_pcie *f, const char *bdf)
 {
 	struct nvmh_vfio *vfio = function_of(f);
 
+	pthread_mutex_lock(&lock);
 	snprintf(vfio->bdf, sizeof(vfio->bdf), "%s", bdf);
+	pthread_mutex_unlock(&lock);
 }
 
 static struct nvmh_vfio *function_at(const char *bdf)
 {
+	struct nvmh_vfio *found = NULL;
+
+	pthread_mutex_lock(&lock);
 	for (unsigned int i = 0; i < FUNCTIONS; i++)
 		if (functions[i].f && !strcmp(functions[i].bdf, bdf))
-			return &functions[i];
-	return NULL;
+			found = &functions[i];
+	pthread_mutex_unlock(&lock);
+	return found;
 }
 
 int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop)
@@ -72,8 +79,10 @@ int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop)
 		return nvmh_error(-ENODEV, "no PCI function at %s", bdf);
 	if (f->open)
 		return nvmh_error(-EBUSY, "%s is in use", bdf);
+	pthread_mutex_lock(&f->lock);
 	f->open = true;
 	nvmh_dma_init(&f->dma, ranges, ARRAY_SIZE(ranges));
+	pthread_mutex_unlock(&f->lock);
 	fake_pcie_step(f); /* the registers have their values */
 	*vfiop = vfio;
 	return 0;

@@ -205,13 +205,11 @@ static uint16_t flush(int core, int i)
 
 static int setup_with(bool missing)
 {
-	log_init("test", getenv("DEBUG") ? LOG_LVL_DEBUG : LOG_LVL_ERROR + 0);
-	if (!getenv("DEBUG"))
-		log_set_level(LOG_LVL_ERROR);
-	snprintf(root, sizeof(root), "/tmp/test_drive.XXXXXX");
-	assert_non_null(mkdtemp(root));
 	static char sys[96];
 
+	log_init("test", getenv("DEBUG") ? LOG_LVL_DEBUG : LOG_LVL_ERROR);
+	snprintf(root, sizeof(root), "/tmp/test_drive.XXXXXX");
+	assert_non_null(mkdtemp(root));
 	snprintf(sys, sizeof(sys), "%s/sys", root);
 	nvmh_pci_env.sys = sys;
 	nvmh_pci_env.write = kernel_write;
@@ -269,11 +267,21 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* The drive's own thread is at it, too. */
+#define locked(i, what)                                \
+	({                                             \
+		__typeof__(what) was_;                 \
+		pthread_mutex_lock(&drive[i]->lock);   \
+		was_ = (what);                         \
+		pthread_mutex_unlock(&drive[i]->lock); \
+		was_;                                  \
+	})
+
 /* A drive is pulled out: its registers read all ones, then the kernel has it no more. */
 static void pull(int i, const char *bdf)
 {
 	atomic_store(&drive[i]->gone, true);
-	until(!drive[i]->open); /* given back, so that the kernel can remove it */
+	until(!locked(i, drive[i]->open)); /* given back, so that the kernel can remove it */
 	unplug(bdf);
 }
 
@@ -315,7 +323,7 @@ static void test_drive_pulled_under_load_and_plugged_in_again(void **state)
 	before = io[0]->nr_rsps;
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(start_flush(0, 0), FAKE_HELD);
-	until(drive[0]->nr_held == 5);
+	until(locked(0, drive[0]->nr_held) == 5);
 	pull(0, A);
 	assert_int_equal(io[0]->nr_rsps, before + 5); /* each once, before the function is let go */
 	for (int i = 0; i < 5; i++)
@@ -356,10 +364,10 @@ static void test_another_drive_in_its_place_is_left_alone(void **state)
 
 	(void)state;
 	pull(0, A);
-	memcpy(drive[0]->id.sn, "OTHER", 5);
+	locked(0, (int)!memcpy(drive[0]->id.sn, "OTHER", 5));
 	enables = atomic_load(&drive[0]->enables);
 	put_back(0, A, "vfio-pci");
-	until(atomic_load(&drive[0]->enables) == enables + 1 && !drive[0]->open);
+	until(atomic_load(&drive[0]->enables) == enables + 1 && !locked(0, drive[0]->open));
 	assert_int_equal(away(0), ST_NS_NOT_READY | CRD1);
 	for (uint64_t end = clock_now_ms() + 2500; clock_now_ms() < end;)
 		assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
@@ -373,7 +381,7 @@ static void test_another_drive_in_its_place_is_left_alone(void **state)
 	assert_string_equal(bound, "");
 	unplug(A);
 	sleep(2);
-	memcpy(drive[0]->id.sn, "FAKE1", 5);
+	locked(0, (int)!memcpy(drive[0]->id.sn, "FAKE1", 5));
 	put_back(0, A, "vfio-pci");
 	until(!away(0));
 	assert_int_equal(flush(0, 0), 0);
@@ -384,7 +392,7 @@ static void test_changed_namespace_of_a_drive_that_returns_stays_lost(void **sta
 {
 	(void)state;
 	pull(0, A);
-	drive[0]->ns[0].desc[5] ^= 1;
+	locked(0, drive[0]->ns[0].desc[5] ^= 1);
 	put_back(0, A, "vfio-pci");
 	until(away(0) == (ST_NS_NOT_READY | ST_DNR));
 	assert_int_equal(flush(0, 0), ST_NS_NOT_READY | ST_DNR);
@@ -441,7 +449,7 @@ static void test_sick_drive_delays_no_other(void **state)
 	(void)state;
 	atomic_store(&in_reset, false);
 	atomic_store(&release, false);
-	drive[0]->on_reset = slow_reset;
+	locked(0, drive[0]->on_reset = slow_reset);
 	atomic_store(&drive[0]->never_idle, true);
 	nvmet_drive_call(drive_at(A), reset_it, NULL);
 	until(atomic_load(&in_reset));
@@ -465,13 +473,13 @@ static void test_fewer_queues_after_a_reset_leave_no_core_out(void **state)
 {
 	(void)state;
 	for (uint16_t nr = 1; nr <= 2; nr++) {
-		drive[0]->max_queues = nr;
+		locked(0, drive[0]->max_queues = nr);
 		nvmet_drive_call(drive_at(A), reset_it, NULL);
 		until(away(0));
 		until(!away(0));
 		assert_int_equal(flush(0, 0), 0);
 		assert_int_equal(flush(1, 0), 0);
-		assert_int_equal(drive[0]->sq[2].there, nr == 2);
+		assert_int_equal(locked(0, drive[0]->sq[2].there), nr == 2);
 	}
 }
 
@@ -494,13 +502,13 @@ static void test_drive_without_queues_is_not_ready_and_administered(void **state
 	unsigned int enables = atomic_load(&drive[0]->enables);
 
 	(void)state;
-	drive[0]->on_admin = refuse_queues;
+	locked(0, drive[0]->on_admin = refuse_queues);
 	nvmet_drive_call(drive_at(A), reset_it, NULL);
-	until(atomic_load(&drive[0]->enables) > enables && drive[0]->aer_posted);
+	until(atomic_load(&drive[0]->enables) > enables && locked(0, drive[0]->aer_posted));
 	assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
 	assert_int_equal(flush(1, 0), ST_NS_NOT_READY | CRD1);
 	nvmet_drive_call(drive_at(A), identify_works, NULL);
-	drive[0]->on_admin = NULL;
+	locked(0, drive[0]->on_admin = NULL);
 	nvmet_drive_call(drive_at(A), reset_it, NULL);
 	until(!away(0));
 	assert_int_equal(flush(0, 0), 0);
@@ -511,18 +519,16 @@ static void test_drives_are_shut_down_at_the_same_time(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		drive[i]->no_shutdown = true;
-		drive[i]->id.rtd3e = htole32(60000000);
+		locked(i, drive[i]->no_shutdown = true);
 	}
 	fake_turn();
 	for (int i = 0; i < 2; i++)
 		nvmet_ns_detach_cores(ns_of(i));
 	nvmet_drives_shutdown();
-	until(NVME_CC_SHN(le32toh(*(volatile uint32_t *)(drive[0]->bar + NVME_REG_CC))) &&
-	      NVME_CC_SHN(le32toh(*(volatile uint32_t *)(drive[1]->bar + NVME_REG_CC))));
-	assert_true(drive[0]->open && drive[1]->open);
+	until(atomic_load(&drive[0]->notified) && atomic_load(&drive[1]->notified));
+	assert_true(locked(0, drive[0]->open) && locked(1, drive[1]->open));
 	for (int i = 0; i < 2; i++)
-		drive[i]->no_shutdown = false;
+		locked(i, drive[i]->no_shutdown = false);
 }
 
 #define TEST(name)	   cmocka_unit_test_setup_teardown(name, setup, teardown)
