@@ -18,8 +18,9 @@
 enum {
 	DRIVE_BRINGUP_MS = 120000, /* CAP.TO may say up to 127.5 s */
 	DRIVE_QUEUE_SIZE = 1024,
-	RETRY_MIN_MS = 5000, /* a drive that is there, and does not come up */
-	RETRY_MAX_MS = 300000,
+	/* looks at a drive that is there, and does not come up, until it is tried again */
+	RETRY_MIN_LOOKS = 5,
+	RETRY_MAX_LOOKS = 300,
 };
 
 struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struct nvmet_core *core)
@@ -231,8 +232,9 @@ void nvmet_drive_failed(struct nvmet_drive *drive, const char *why)
 		log_err("drive cannot be used, it is looked for and tried again drive=%s at=%s reason=\"%s\"",
 			drive->bdf, drive->at, why);
 	}
-	drive->retry_ms = drive->retry_ms ? min_of(2 * drive->retry_ms, (uint32_t)RETRY_MAX_MS)
-					  : RETRY_MIN_MS;
+	drive->retry_ms =
+		drive->retry_ms ? min_of(2 * drive->retry_ms, RETRY_MAX_LOOKS * nvmet_drive_look_ms)
+				: RETRY_MIN_LOOKS * nvmet_drive_look_ms;
 	drive->retry_ns = clock_now_ns() + drive->retry_ms * UINT64_C(1000000);
 }
 

@@ -83,6 +83,7 @@ void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *
 void nvmet_drives_shutdown(void);
 
 /* target/drive_watch.c: the drive's thread */
+extern uint32_t nvmet_drive_look_ms; /* between two looks; unit tests look more often */
 void nvmet_drive_look_start(struct nvmet_drive *drive); /* the drive is away */
 void nvmet_drive_look(struct loop_timer *t);
 /* nvmet_drive_recognize() - a live controller: remembers who it is, or compares. Return: it is the

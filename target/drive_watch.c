@@ -15,8 +15,9 @@
 #include "target/drive.h"
 #include "target/subsys.h"
 
+uint32_t nvmet_drive_look_ms = 1000;
+
 enum {
-	LOOK_MS = 1000,
 	LOOKS_UNBOUND = 3, /* before a function is taken that no driver has */
 };
 
@@ -171,11 +172,11 @@ void nvmet_drive_look(struct loop_timer *t)
 		come_back(drive, &info);
 	}
 	if (!drive->ctrl)
-		loop_timer_start(t, LOOK_MS);
+		loop_timer_start(t, nvmet_drive_look_ms);
 }
 
 void nvmet_drive_look_start(struct nvmet_drive *drive)
 {
 	if (!drive->stopping)
-		loop_timer_start(&drive->look, LOOK_MS);
+		loop_timer_start(&drive->look, nvmet_drive_look_ms);
 }

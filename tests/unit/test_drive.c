@@ -211,6 +211,7 @@ static int setup_with(bool missing)
 	snprintf(root, sizeof(root), "/tmp/test_drive.XXXXXX");
 	assert_non_null(mkdtemp(root));
 	snprintf(sys, sizeof(sys), "%s/sys", root);
+	nvmet_drive_look_ms = 20;
 	nvmh_pci_env.sys = sys;
 	nvmh_pci_env.write = kernel_write;
 	bound[0] = '\0';
@@ -369,18 +370,18 @@ static void test_another_drive_in_its_place_is_left_alone(void **state)
 	put_back(0, A, "vfio-pci");
 	until(atomic_load(&drive[0]->enables) == enables + 1 && !locked(0, drive[0]->open));
 	assert_int_equal(away(0), ST_NS_NOT_READY | CRD1);
-	for (uint64_t end = clock_now_ms() + 2500; clock_now_ms() < end;)
+	for (uint64_t end = clock_now_ms() + 500; clock_now_ms() < end;)
 		assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
 	assert_int_equal(atomic_load(&drive[0]->enables), enables + 1); /* once is enough */
 	/* the kernel's driver has one that says it is not ours: not even bound */
 	unplug(A);
-	sleep(2);
+	usleep(200000);
 	plug(A, "nvme");
 	name_drive(A, "OTHER\n");
-	sleep(2);
+	usleep(200000);
 	assert_string_equal(bound, "");
 	unplug(A);
-	sleep(2);
+	usleep(200000);
 	locked(0, (int)!memcpy(drive[0]->id.sn, "FAKE1", 5));
 	put_back(0, A, "vfio-pci");
 	until(!away(0));
@@ -469,6 +470,20 @@ static void test_sick_drive_delays_no_other(void **state)
 	assert_int_equal(flush(0, 0), 0);
 }
 
+/* It is there, and does not come up: given up, given back, and tried again after a while. */
+static void test_drive_given_up_is_tried_again(void **state)
+{
+	(void)state;
+	atomic_store(&drive[0]->fatal, true);
+	until(!locked(0, drive[0]->open));
+	assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
+	assert_int_equal(flush(1, 1), 0);
+	atomic_store(&drive[0]->fatal, false);
+	until(!away(0));
+	assert_int_equal(flush(0, 0), 0);
+	assert_int_equal(flush(1, 0), 0);
+}
+
 static void test_fewer_queues_after_a_reset_leave_no_core_out(void **state)
 {
 	(void)state;
@@ -543,6 +558,7 @@ int main(void)
 		TEST(test_changed_namespace_of_a_drive_that_returns_stays_lost),
 		TEST_MISSING(test_drive_missing_at_start_is_served_when_plugged_in),
 		TEST(test_sick_drive_delays_no_other),
+		TEST(test_drive_given_up_is_tried_again),
 		TEST(test_fewer_queues_after_a_reset_leave_no_core_out),
 		TEST(test_drive_without_queues_is_not_ready_and_administered),
 		TEST(test_drives_are_shut_down_at_the_same_time),
