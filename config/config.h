@@ -55,6 +55,7 @@
 #define CONFIG_NAME_SIZE      64
 #define CONFIG_TCP_CA_SIZE    16 /* the kernel's TCP_CA_NAME_MAX */
 #define CONFIG_PATH_SIZE      4096
+#define CONFIG_MAX_SOCKET     100 /* bytes of the path of a unix socket */
 
 enum config_hugepages {
 	CONFIG_HUGEPAGES_AUTO, /* use them if the system has them free */
@@ -73,6 +74,7 @@ struct config_daemon {
 	uint32_t spin_us;	   /* 0 = never spin */
 	bool balance;		   /* queues go to, and move to, the cores with the least load */
 	char *state_dir;	   /* absolute */
+	char *rpc_socket;	   /* absolute; NULL: where the daemon finds room for it */
 	uint32_t max_io_bytes;	   /* power of two: MDTS, the longest transfer of one command */
 	uint32_t in_capsule_bytes; /* multiple of 16; default of every port */
 	uint16_t io_queue_depth;   /* 2..MAX_QUEUE_ENTRIES entries; default of every port */

@@ -137,6 +137,19 @@ static void read_cores(struct config_reader *rd, struct json_object *val,
 		use_cpus(rd, &set, daemon);
 }
 
+/* What a socket's address has room for, with ".lock" behind it. */
+static void read_socket(struct config_reader *rd, struct json_object *val,
+			const struct config_field *field, void *obj)
+{
+	uint32_t before = rd->errs->nr_errors;
+	struct config_daemon *daemon = obj;
+
+	config_read_path(rd, val, field, obj);
+	if (before == rd->errs->nr_errors && daemon->rpc_socket &&
+	    strlen(daemon->rpc_socket) > CONFIG_MAX_SOCKET)
+		config_read_expected(rd, val, "a path of at most %d bytes", CONFIG_MAX_SOCKET);
+}
+
 #define FIELD(name, reader, member, ...) \
 	CONFIG_FIELD(name, reader, struct config_daemon, member, __VA_ARGS__)
 
@@ -149,6 +162,7 @@ const struct config_field config_daemon_fields[] = {
 	FIELD("spin_us", config_read_uint, spin_us, .min = 0, .max = CONFIG_MAX_SPIN_US),
 	FIELD("balance", config_read_bool, balance),
 	FIELD("state_dir", config_read_path, state_dir),
+	FIELD("rpc_socket", read_socket, rpc_socket),
 	FIELD("max_io_size", config_read_size, max_io_bytes, .min = CONFIG_MIN_IO_SIZE,
 	      .max = MAX_XFER_BYTES, .pow2 = true),
 	FIELD("in_capsule_data_size", config_read_uint, in_capsule_bytes, .min = 0,

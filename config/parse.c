@@ -150,6 +150,7 @@ void config_free(struct config *cfg)
 	if (!cfg)
 		return;
 	free(cfg->daemon.state_dir);
+	free(cfg->daemon.rpc_socket);
 	free(cfg->hosts);
 	for (i = 0; i < cfg->nr_subsystems; i++)
 		free_subsystem(&cfg->subsystems[i]);

@@ -121,6 +121,8 @@ static void write_daemon(struct writer *w, struct json_object *root,
 	put_number(w, obj, "spin_us", daemon->spin_us);
 	put_bool(w, obj, "balance", daemon->balance);
 	put_text(w, obj, "state_dir", daemon->state_dir);
+	if (daemon->rpc_socket)
+		put_text(w, obj, "rpc_socket", daemon->rpc_socket);
 	put_size(w, obj, "max_io_size", daemon->max_io_bytes);
 	put_number(w, obj, "in_capsule_data_size", daemon->in_capsule_bytes);
 	put_number(w, obj, "io_queue_depth", daemon->io_queue_depth);

@@ -48,6 +48,7 @@ static void test_config_empty_object_gives_defaults(void **state)
 	assert_int_equal(cfg->daemon.spin_us, 6);
 	assert_true(cfg->daemon.balance);
 	assert_string_equal(cfg->daemon.state_dir, "/var/lib/nvmetcp");
+	assert_null(cfg->daemon.rpc_socket);
 	assert_int_equal(cfg->daemon.max_io_bytes, 1 << 20);
 	assert_int_equal(cfg->daemon.in_capsule_bytes, 16384);
 	assert_int_equal(cfg->daemon.io_queue_depth, 128);

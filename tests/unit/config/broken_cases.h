@@ -97,6 +97,11 @@ static const struct broken daemon_cases[] = {
 	{ DAEMON("\"spin_us\":-1"), "nvmetcpd.spin_us", "got -1", 0 },
 	{ DAEMON("\"balance\":2"), "nvmetcpd.balance", "true or false, got 2", 0 },
 	{ DAEMON("\"state_dir\":\"var/lib\""), "nvmetcpd.state_dir", "an absolute path", 0 },
+	{ DAEMON("\"rpc_socket\":\"nvmetcpd.sock\""), "nvmetcpd.rpc_socket", "an absolute path",
+	  0 },
+	{ DAEMON("\"rpc_socket\":\"/0123456789012345678901234567890123456789012345678901234567890123456"
+		 "789012345678901234567890123456789\""),
+	  "nvmetcpd.rpc_socket", "at most 100 bytes", 0 },
 	{ DAEMON("\"max_io_size\":\"96K\""), "nvmetcpd.max_io_size", "a power of two from 4K to 1M",
 	  0 },
 	{ DAEMON("\"in_capsule_data_size\":100"), "nvmetcpd.in_capsule_data_size", "multiple of 16",

@@ -69,8 +69,8 @@ static inline bool same_daemon(const struct config_daemon *x, const struct confi
 	       !memcmp(x->cpu, y->cpu, sizeof(x->cpu)) && x->memory_bytes == y->memory_bytes &&
 	       x->hugepages == y->hugepages && x->log_level == y->log_level &&
 	       x->spin_us == y->spin_us && x->balance == y->balance &&
-	       same_text(x->state_dir, y->state_dir) && x->max_io_bytes == y->max_io_bytes &&
-	       x->in_capsule_bytes == y->in_capsule_bytes &&
+	       same_text(x->state_dir, y->state_dir) && same_text(x->rpc_socket, y->rpc_socket) &&
+	       x->max_io_bytes == y->max_io_bytes && x->in_capsule_bytes == y->in_capsule_bytes &&
 	       x->io_queue_depth == y->io_queue_depth && x->max_io_queues == y->max_io_queues;
 }
 
