@@ -96,7 +96,7 @@ static struct nvmh_ctrl *usable(const struct nvmet_drive *drive)
 		       : NULL;
 }
 
-static void tell(struct nvmet_drive *drive)
+void nvmet_drive_tell(struct nvmet_drive *drive)
 {
 	struct nvmh_ctrl *ctrl = usable(drive);
 	struct list *pos;
@@ -175,7 +175,8 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 	/* not from within a call of the library */
 	if (state == NVMH_DEAD && !drive->stopping)
 		loop_defer(drive->loop, &drive->lost);
-	tell(drive);
+	nvmet_drive_tell(drive);
+	nvmet_drive_ops_state(&drive->ops, ctrl, state);
 }
 
 static void drive_ns(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns *ns, void *arg)
@@ -186,7 +187,7 @@ static void drive_ns(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns
 	(void)ns;
 	/* a scan within a bring-up is told of when that is done */
 	if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
-		tell(drive);
+		nvmet_drive_tell(drive);
 }
 
 /* ---- opening and closing, in the drive's thread ---- */
@@ -197,6 +198,7 @@ static void drive_ready(struct loop_io *io, unsigned int events)
 
 	(void)events;
 	nvmh_ctrl_process(drive->ctrl);
+	nvmet_drive_ops_turn(&drive->ops, drive->ctrl);
 }
 
 /* No core has the queues any more, all commands are answered, the function is given back. */
@@ -208,6 +210,7 @@ static void drive_close(struct nvmet_drive *drive)
 	loop_work_cancel(&drive->lost);
 	loop_io_del(&drive->io);
 	detach_queues(drive);
+	nvmet_drive_ops_flush(&drive->ops);
 	nvmh_ctrl_close(drive->ctrl);
 	drive->ctrl = NULL;
 }
@@ -219,7 +222,7 @@ static void drive_lost(struct loop_work *work)
 
 	snprintf(why, sizeof(why), "%s", nvmh_ctrl_error(drive->ctrl));
 	drive_close(drive);
-	tell(drive);
+	nvmet_drive_tell(drive);
 	if (!drive->wrong)
 		nvmet_drive_failed(drive, why[0] ? why : "it did not come up in time");
 	nvmet_drive_look_start(drive);
@@ -255,6 +258,8 @@ int nvmet_drive_open(struct nvmet_drive *drive)
 	ret = nvmh_ctrl_open(&opts, &drive->ctrl);
 	if (!ret)
 		ret = nvmh_ctrl_mem_map(drive->ctrl, nvmet.arena.base, nvmet.arena.len);
+	if (!ret)
+		ret = nvmet_drive_ops_map(&drive->ops, drive->ctrl);
 	if (!ret)
 		ret = loop_io_add(drive->loop, &drive->io, nvmh_ctrl_fd(drive->ctrl), LOOP_READ,
 				  drive_ready);
@@ -356,6 +361,7 @@ static void drive_free(struct nvmet_drive *drive)
 		loop_free(drive->loop);
 	}
 	list_del(&drive->link);
+	nvmet_drive_ops_done(&drive->ops);
 	pthread_mutex_destroy(&drive->lock);
 	free(drive->cores);
 	free(drive);
@@ -387,7 +393,7 @@ static struct nvmet_drive *drive_alloc(const char *bdf)
 	snprintf(drive->bdf, sizeof(drive->bdf), "%s", bdf);
 	snprintf(drive->at, sizeof(drive->at), "%s", bdf);
 	drive->cores = calloc((size_t)nvmet.nr_cores, sizeof(*drive->cores));
-	if (!drive->cores) {
+	if (nvmet_drive_ops_init(&drive->ops) || !drive->cores) {
 		drive_free(drive);
 		return NULL;
 	}
@@ -399,20 +405,29 @@ static struct nvmet_drive *drive_alloc(const char *bdf)
 	return drive;
 }
 
-int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
+struct nvmet_drive *nvmet_drive_find(const char *bdf)
 {
-	struct first_call call = { 0 };
 	struct list *pos;
-	int ret = -ENOMEM;
 
 	list_for_each(pos, &nvmet.drives) {
 		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
 
-		if (!strcmp(drive->bdf, bdf)) {
-			drive->refs++;
-			*drivep = drive;
-			return 0;
-		}
+		if (!strcmp(drive->bdf, bdf))
+			return drive;
+	}
+	return NULL;
+}
+
+int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
+{
+	struct first_call call = { 0 };
+	struct nvmet_drive *drive = nvmet_drive_find(bdf);
+	int ret = -ENOMEM;
+
+	if (drive) {
+		drive->refs++;
+		*drivep = drive;
+		return 0;
 	}
 	call.drive = drive_alloc(bdf);
 	if (!call.drive)

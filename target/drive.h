@@ -7,6 +7,7 @@
 #define TARGET_DRIVE_H
 
 #include "host/nvmh.h"
+#include "target/drive_op.h"
 #include "target/ns.h"
 
 struct nvmet_drive;
@@ -57,10 +58,11 @@ struct nvmet_drive {
 	char serial[21];
 	char model[41];
 	char subnqn[257];
-	uint8_t looks;	   /* in a row that found the function without a driver */
-	uint64_t retry_ns; /* not opened again before */
-	uint32_t retry_ms; /* the pause after the next failure */
-	char said[256];	   /* why it is not opened, as logged last */
+	uint8_t looks;		    /* in a row that found the function without a driver */
+	uint64_t retry_ns;	    /* not opened again before */
+	uint32_t retry_ms;	    /* the pause after the next failure */
+	char said[256];		    /* why it is not opened, as logged last */
+	struct nvmet_drive_ops ops; /* commands that are no host's */
 };
 
 /*
@@ -70,6 +72,10 @@ struct nvmet_drive {
  */
 int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep);
 void nvmet_drive_put(struct nvmet_drive *drive); /* main thread; no core uses it any more */
+/* nvmet_drive_find() - the drive configured as @bdf, no reference taken; main thread */
+struct nvmet_drive *nvmet_drive_find(const char *bdf);
+/* nvmet_drive_tell() - every watcher looks again. Drive's thread. */
+void nvmet_drive_tell(struct nvmet_drive *drive);
 /* nvmet_drive_call() - runs @fn in the drive's thread and waits; @ctrl NULL while the drive is away.
  * Not from a core. */
 void nvmet_drive_call(struct nvmet_drive *drive, void (*fn)(struct nvmh_ctrl *ctrl, void *arg),
@@ -81,6 +87,17 @@ void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *
 /* nvmet_drives_shutdown() - starts the orderly stop of all drives at the same time; they are put
  * afterwards. Main thread; no core uses them any more. */
 void nvmet_drives_shutdown(void);
+
+/* ---- target/ns_pcie.c ---- */
+/*
+ * nvmet_drive_user() - who exports namespace @nsid of the drive (NVME_NSID_BROADCAST: any), in words
+ * Any thread. Return: whether there is somebody.
+ */
+bool nvmet_drive_user(struct nvmet_drive *drive, uint32_t nsid, char *text, size_t size);
+/* nvmet_drive_block() - @nsid is about to change: hosts are told that it is away, until unblock(),
+ * which looks what it is now. Drive's thread; may be nested. */
+void nvmet_drive_block(struct nvmet_drive *drive, uint32_t nsid);
+void nvmet_drive_unblock(struct nvmet_drive *drive, uint32_t nsid);
 
 /* target/drive_watch.c: the drive's thread */
 extern uint32_t nvmet_drive_look_ms; /* between two looks; unit tests look more often */

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "config/config.h"
 #include "target/drives_cmd.h"
+#include "target/rpc_path.h"
 #include "target/serve.h"
 
 enum {
@@ -170,20 +171,12 @@ static int check(const struct args *args)
 	return 0;
 }
 
-/* Where the embedded default keeps its file: the system's place for root, the user's otherwise. */
+/* Where the embedded default keeps its file. */
 static int state_folder(char *buf, size_t size)
 {
-	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	int n;
+	int ret = nvmet_rpc_state_dir(buf, size);
 
-	if (!geteuid())
-		n = snprintf(buf, size, "/var/lib/nvmetcp");
-	else if (xdg && *xdg == '/')
-		n = snprintf(buf, size, "%s/nvmetcp", xdg);
-	else
-		n = snprintf(buf, size, "%s/.local/state/nvmetcp",
-			     home && *home == '/' ? home : "/tmp");
-	return n < 0 || (size_t)n >= size || strpbrk(buf, "\"\\\n") ? -EINVAL : 0;
+	return ret ? ret : strpbrk(buf, "\"\\\n") ? -EINVAL : 0;
 }
 
 static int embedded_default(struct config **cfgp)

@@ -27,7 +27,8 @@ struct pcie_ns {
 	int err;    /* then: -errno */
 	bool known; /* @was is what hosts were shown */
 	struct nvmh_ns was;
-	const char *lost; /* why it is not what it was, as logged; NULL: it is */
+	const char *lost;     /* why it is not what it was, as logged; NULL: it is */
+	unsigned int blocked; /* commands under way that change it */
 };
 
 /* The backend's part of a request. */
@@ -376,7 +377,9 @@ static void pcie_update(struct nvmet_drive_watcher *w, struct nvmh_ctrl *ctrl)
 {
 	struct pcie_ns *pns = container_of(w, struct pcie_ns, watcher);
 
-	if (ctrl) {
+	if (pns->open && pns->blocked) {
+		nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
+	} else if (ctrl) {
 		update(pns, ctrl);
 	} else if (!pns->open) {
 		pns->err = 1;
@@ -386,6 +389,57 @@ static void pcie_update(struct nvmet_drive_watcher *w, struct nvmh_ctrl *ctrl)
 		nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
 	}
 	pns->open = true;
+}
+
+/* ---- commands that are no host's ---- */
+
+static bool is_about(const struct pcie_ns *pns, uint32_t nsid)
+{
+	return nsid == NVME_NSID_BROADCAST || pns->nsid == nsid;
+}
+
+bool nvmet_drive_user(struct nvmet_drive *drive, uint32_t nsid, char *text, size_t size)
+{
+	struct list *pos;
+	bool found = false;
+
+	pthread_mutex_lock(&drive->lock);
+	list_for_each(pos, &drive->watchers) {
+		const struct pcie_ns *pns = list_entry(pos, struct pcie_ns, watcher.link);
+
+		if (found || !is_about(pns, nsid))
+			continue;
+		found = true;
+		snprintf(text, size, "namespace %u of drive %s is exported as namespace %u of %s",
+			 pns->nsid, drive->bdf, pns->ns->nsid, pns->ns->subsys->nqn);
+	}
+	pthread_mutex_unlock(&drive->lock);
+	return found;
+}
+
+static void count_blocked(struct nvmet_drive *drive, uint32_t nsid, int by)
+{
+	struct list *pos;
+
+	pthread_mutex_lock(&drive->lock);
+	list_for_each(pos, &drive->watchers) {
+		struct pcie_ns *pns = list_entry(pos, struct pcie_ns, watcher.link);
+
+		if (is_about(pns, nsid))
+			pns->blocked += (unsigned int)by;
+	}
+	pthread_mutex_unlock(&drive->lock);
+	nvmet_drive_tell(drive);
+}
+
+void nvmet_drive_block(struct nvmet_drive *drive, uint32_t nsid)
+{
+	count_blocked(drive, nsid, 1);
+}
+
+void nvmet_drive_unblock(struct nvmet_drive *drive, uint32_t nsid)
+{
+	count_blocked(drive, nsid, -1);
 }
 
 /* ---- opening ---- */

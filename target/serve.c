@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Build up, serve, take down. Main thread. Entry point: nvmet_serve().
- * Up: cores, discovery, subsystems with their namespaces and drives, listeners; only then is
- * anybody accepted. Down: listeners, connections (what was taken is finished first), namespaces,
+ * Up: cores, discovery, subsystems with their namespaces and drives, listeners, the control socket;
+ * only then is anybody accepted. Down: the control socket, listeners, connections (what was taken is finished first), namespaces,
  * drives, cores.
  */
 #include "target/serve.h"
@@ -19,6 +19,7 @@
 #include "common/stream.h"
 #include "target/conn.h"
 #include "target/drive.h"
+#include "target/rpc.h"
 #include "target/sd.h"
 #include "target/subsys.h"
 
@@ -62,7 +63,8 @@ static void drain_step(struct loop_timer *t)
 
 	for (int i = 0; i < nvmet.nr_cores; i++)
 		loop_call(nvmet.cores[i]->loop, force ? close_core : drain_core, nvmet.cores[i]);
-	if (!nr_conns()) {
+	/* Queues of drives are given back with nothing on them. */
+	if (!nr_conns() && !nvmet_rpc_drive_busy()) {
 		loop_stop(nvmet.main_loop);
 		return;
 	}
@@ -288,6 +290,8 @@ int nvmet_serve(const struct config *cfg, bool hint)
 	if (!ret)
 		ret = nvmet_place_start();
 	if (!ret)
+		ret = nvmet_rpc_start(nvmet.main_loop, &cfg->daemon);
+	if (!ret)
 		ret = accept_all();
 	if (!ret) {
 		if (hint)
@@ -300,6 +304,7 @@ int nvmet_serve(const struct config *cfg, bool hint)
 		loop_signal_del(&sigint);
 		loop_timer_done(&drain_timer);
 		nvmet_place_stop();
+		nvmet_rpc_stop();
 	}
 	take_down();
 	loop_free(nvmet.main_loop);

@@ -366,6 +366,7 @@ class Daemon:
         self.config = {
             "nvmetcpd": {
                 "state_dir": self.dir.name,
+                "rpc_socket": os.path.join(self.dir.name, "rpc.sock"),
                 "memory": "16M",
                 "hugepages": "off",
                 **(daemon or {}),

@@ -1,0 +1,707 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * From parameters to commands of a drive and back. Any thread. Entry points:
+ * nvmet_drive_cmd_parse(), nvmet_drive_cmd_finish(), nvmet_drive_cmd_result().
+ * NVM Express Base Specification 2.x, "Identify", "Get Log Page", "Format NVM", "Namespace
+ * Management", "Namespace Attachment"; NVM Command Set Specification, "Read", "Write".
+ */
+#include "target/drive_cmd.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+
+#include "common/util.h"
+#include "target/drive_show.h"
+
+enum {
+	NS_MGMT_CREATE = 0,
+	NS_MGMT_DELETE = 1,
+	NS_ATTACH = 0,
+	NS_DETACH = 1,
+	FID_HOST_MEMORY = 0x0d,
+	SMART_BYTES = 512,
+	IDENTIFY_BYTES = 4096,
+	CTRL_LIST_MAX = 2047,
+};
+
+struct cmd_kind {
+	const char *method;
+	/* Takes the parameters other than traddr. Errors go to @p. */
+	void (*parse)(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd);
+	struct json_object *(*result)(const struct nvmet_drive_cmd *cmd);
+};
+
+/* @min to @max hexadecimal digits, then @end. Return: what follows, NULL: it is not so. */
+static const char *hex_part(const char *text, size_t min, size_t max, char end)
+{
+	size_t n = strspn(text, "0123456789abcdefABCDEF");
+
+	return n >= min && n <= max && text[n] == end ? text + n + 1 : NULL;
+}
+
+int nvmet_drive_traddr(struct nvmet_rpc_params *p, char bdf[CONFIG_BDF_SIZE])
+{
+	const char *text, *rest;
+	bool domain;
+
+	nvmet_rpc_params_need(p, "traddr");
+	text = nvmet_rpc_get_text(p, "traddr");
+	if (!text)
+		return -EINVAL;
+	rest = hex_part(text, 4, 8, ':');
+	domain = rest;
+	rest = hex_part(domain ? rest : text, 2, 2, ':');
+	rest = rest ? hex_part(rest, 2, 2, '.') : NULL;
+	if (!rest || *rest < '0' || *rest > '7' || rest[1])
+		return nvmet_rpc_set_error(
+			p->err, NVMET_RPC_INVALID_PARAMS,
+			"Invalid parameters: traddr: expected a PCI address like 0000:01:00.0");
+	snprintf(bdf, CONFIG_BDF_SIZE, "%s%s", domain ? "" : "0000:", text);
+	for (char *b = bdf; *b; b++)
+		*b = (char)tolower((unsigned char)*b);
+	return 0;
+}
+
+/* ---- pieces of commands ---- */
+
+static uint32_t u32(struct nvmet_rpc_params *p, const char *name, uint32_t max, uint32_t otherwise)
+{
+	nvmet_rpc_get_u32(p, name, max, &otherwise);
+	return otherwise;
+}
+
+static void take_timeout(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd, uint32_t ms,
+			 uint32_t max)
+{
+	uint64_t number = ms;
+
+	nvmet_rpc_get_uint(p, "timeout_ms", 1, max, &number);
+	cmd->timeout_ms = (uint32_t)number;
+}
+
+/* @len bytes of zeroes, to be sent or to be filled by the drive */
+static void make_data(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd, uint32_t len,
+		      enum nvmh_dir dir)
+{
+	cmd->data = calloc(1, len);
+	if (!cmd->data)
+		nvmet_rpc_errno(p->err, -ENOMEM, NULL);
+	cmd->len = len;
+	cmd->dir = dir;
+}
+
+static void take_nsid(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	nvmet_rpc_params_need(p, "nsid");
+	cmd->nsid = u32(p, "nsid", UINT32_MAX, 0);
+	cmd->sqe.nsid = le32_make(cmd->nsid);
+}
+
+/* ---- the methods ---- */
+
+static void parse_identify(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	uint32_t nsid = u32(p, "nsid", UINT32_MAX, 0);
+	uint32_t cns = u32(p, "cns", 0xff, NVME_IDENTIFY_CNS_CTRL);
+
+	cmd->sqe.opcode = nvme_admin_identify;
+	cmd->sqe.nsid = le32_make(nsid);
+	cmd->sqe.cdw10 = le32_make(cns | u32(p, "cntid", 0xffff, 0) << 16);
+	cmd->sqe.cdw11 = le32_make(u32(p, "cnssid", 0xffff, 0) | u32(p, "csi", 0xff, 0) << 24);
+	cmd->sqe.cdw14 = le32_make(u32(p, "uuid_index", 0x7f, 0));
+	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
+	make_data(p, cmd, IDENTIFY_BYTES, NVMH_FROM_CTRL);
+}
+
+static void set_log(struct nvmet_drive_cmd *cmd, uint32_t lid, uint32_t nsid, uint32_t len)
+{
+	uint32_t numd = len / 4 - 1;
+
+	cmd->sqe.opcode = nvme_admin_get_log_page;
+	cmd->sqe.nsid = le32_make(nsid);
+	cmd->sqe.cdw10 = le32_make((numd & 0xffff) << 16 | lid);
+	cmd->sqe.cdw11 = le32_make(numd >> 16);
+}
+
+static void parse_smart(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	set_log(cmd, NVME_LOG_LID_SMART, u32(p, "nsid", UINT32_MAX, NVME_NSID_BROADCAST),
+		SMART_BYTES);
+	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
+	make_data(p, cmd, SMART_BYTES, NVMH_FROM_CTRL);
+}
+
+static void parse_get_log(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	uint64_t len = 0, offset = 0;
+	bool rae = false;
+
+	nvmet_rpc_params_need(p, "lid");
+	nvmet_rpc_params_need(p, "length");
+	nvmet_rpc_get_uint(p, "length", 4, MAX_XFER_BYTES, &len);
+	nvmet_rpc_get_uint(p, "offset", 0, UINT64_MAX - MAX_XFER_BYTES, &offset);
+	if (len % 4 || offset % 4)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: length, offset: expected multiples of 4");
+	set_log(cmd, u32(p, "lid", 0xff, 0), u32(p, "nsid", UINT32_MAX, NVME_NSID_BROADCAST),
+		(uint32_t)len);
+	nvmet_rpc_get_bool(p, "rae", &rae);
+	cmd->sqe.cdw10 = le32_make(le32_get(cmd->sqe.cdw10) | u32(p, "lsp", 0x7f, 0) << 8 |
+				   (uint32_t)rae << 15);
+	cmd->sqe.cdw11 = le32_make(le32_get(cmd->sqe.cdw11) | u32(p, "lsi", 0xffff, 0) << 16);
+	cmd->sqe.cdw12 = le32_make((uint32_t)offset);
+	cmd->sqe.cdw13 = le32_make((uint32_t)(offset >> 32));
+	cmd->sqe.cdw14 = le32_make(u32(p, "uuid_index", 0x7f, 0) | u32(p, "csi", 0xff, 0) << 24);
+	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
+	make_data(p, cmd, (uint32_t)(len ? len : 4), NVMH_FROM_CTRL);
+}
+
+static const char *drivers_own(const struct nvme_sqe *sqe)
+{
+	switch (sqe->opcode) {
+	case nvme_admin_create_sq:
+	case nvme_admin_create_cq:
+	case nvme_admin_delete_sq:
+	case nvme_admin_delete_cq:
+		return "queues are the driver's";
+	case nvme_admin_async_event:
+		return "asynchronous events are the driver's";
+	case nvme_admin_dbbuf:
+		return "doorbells are the driver's";
+	case nvme_admin_fabrics:
+		return "fabrics commands are not for drives";
+	case nvme_admin_set_features:
+		if ((le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_NUM_QUEUES)
+			return "the number of queues is the driver's";
+		if ((le32_get(sqe->cdw10) & 0xff) == FID_HOST_MEMORY)
+			return "host memory is the driver's";
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* What a command does to namespaces that somebody may use. */
+static void note_damage(struct nvmet_drive_cmd *cmd)
+{
+	uint32_t sel = le32_get(cmd->sqe.cdw10) & 0xf;
+
+	cmd->nsid = le32_get(cmd->sqe.nsid);
+	switch (cmd->sqe.opcode) {
+	case nvme_admin_format_nvm:
+		cmd->destroys = true;
+		break;
+	case nvme_admin_sanitize_nvm:
+		cmd->destroys = true;
+		cmd->nsid = NVME_NSID_BROADCAST;
+		break;
+	case nvme_admin_ns_mgmt:
+		cmd->destroys = sel == NS_MGMT_DELETE;
+		break;
+	case nvme_admin_ns_attach:
+		cmd->destroys = sel == NS_DETACH;
+		break;
+	default:
+		return;
+	}
+	cmd->rescan = cmd->sqe.opcode != nvme_admin_sanitize_nvm;
+}
+
+static void take_direction(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd, bool data_given)
+{
+	uint8_t opcode = cmd->sqe.opcode;
+	bool to = false, from = false;
+
+	nvmet_rpc_get_bool(p, "write", &to);
+	nvmet_rpc_get_bool(p, "read", &from);
+	if (!cmd->len && !to && !from)
+		return;
+	if ((opcode & 3) == 3 || (!(opcode & 3) && cmd->len) || (to && from) ||
+	    (to && !(opcode & 1)) || (from && !(opcode & 2)) || (data_given && !(opcode & 1)))
+		nvmet_rpc_set_error(
+			p->err, NVMET_RPC_INVALID_PARAMS,
+			"Invalid parameters: opcode %02xh %s (bits 1:0 of an opcode tell)", opcode,
+			(opcode & 3) == 3 ? "has data in both directions"
+			: !(opcode & 3)	  ? "has no data"
+			: opcode & 1	  ? "sends data to the drive"
+					  : "reads data from the drive");
+	else if (!cmd->len)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: data_len: is needed");
+	cmd->dir = opcode & 1 ? NVMH_TO_CTRL : NVMH_FROM_CTRL;
+}
+
+static void take_passthru_data(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	uint32_t len = u32(p, "data_len", MAX_XFER_BYTES, 0), given = 0;
+	uint8_t *data = NULL;
+	bool have = nvmet_rpc_get_data(p, "data", MAX_XFER_BYTES, &data, &given);
+
+	if (have && len && len != given)
+		nvmet_rpc_set_error(
+			p->err, NVMET_RPC_INVALID_PARAMS,
+			"Invalid parameters: data_len: is %u, but there are %u bytes of data", len,
+			given);
+	cmd->len = have ? given : len;
+	if (have && !given) { /* data of no length are none */
+		free(data);
+		data = NULL;
+	}
+	cmd->data = data;
+	if (cmd->len % 4)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: data_len: expected a multiple of 4");
+	take_direction(p, cmd, have);
+	if (!cmd->len || have || p->err->code)
+		return;
+	if (cmd->dir == NVMH_TO_CTRL)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: data: is needed");
+	else
+		make_data(p, cmd, cmd->len, cmd->dir);
+}
+
+static void parse_passthru(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	struct nvme_sqe *sqe = &cmd->sqe;
+
+	nvmet_rpc_params_need(p, "opcode");
+	sqe->opcode = (uint8_t)u32(p, "opcode", 0xff, 0);
+	sqe->nsid = le32_make(u32(p, "nsid", UINT32_MAX, 0));
+	sqe->cdw2 = le32_make(u32(p, "cdw2", UINT32_MAX, 0));
+	sqe->cdw3 = le32_make(u32(p, "cdw3", UINT32_MAX, 0));
+	sqe->cdw10 = le32_make(u32(p, "cdw10", UINT32_MAX, 0));
+	sqe->cdw11 = le32_make(u32(p, "cdw11", UINT32_MAX, 0));
+	sqe->cdw12 = le32_make(u32(p, "cdw12", UINT32_MAX, 0));
+	sqe->cdw13 = le32_make(u32(p, "cdw13", UINT32_MAX, 0));
+	sqe->cdw14 = le32_make(u32(p, "cdw14", UINT32_MAX, 0));
+	sqe->cdw15 = le32_make(u32(p, "cdw15", UINT32_MAX, 0));
+	nvmet_rpc_get_bool(p, "force", &cmd->force);
+	take_passthru_data(p, cmd);
+}
+
+static void parse_admin(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	const char *why;
+
+	parse_passthru(p, cmd);
+	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
+	why = drivers_own(&cmd->sqe);
+	if (why)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: opcode %02xh is refused: %s",
+				    cmd->sqe.opcode, why);
+	note_damage(cmd);
+}
+
+static void parse_io(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	parse_passthru(p, cmd);
+	take_timeout(p, cmd, NVMET_DRIVE_IO_MS, NVMET_DRIVE_IO_MAX_MS);
+	cmd->kind = NVMET_DRIVE_IO;
+}
+
+static void parse_reset(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	(void)p;
+	cmd->kind = NVMET_DRIVE_RESET;
+}
+
+static void parse_subsys_reset(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	(void)p;
+	cmd->kind = NVMET_DRIVE_SUBSYS_RESET;
+}
+
+static void parse_rescan(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	(void)p;
+	cmd->kind = NVMET_DRIVE_RESCAN;
+}
+
+static void parse_format(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	uint32_t lbaf;
+
+	take_nsid(p, cmd);
+	nvmet_rpc_params_need(p, "lbaf");
+	lbaf = u32(p, "lbaf", 63, 0);
+	cmd->sqe.opcode = nvme_admin_format_nvm;
+	cmd->sqe.cdw10 =
+		le32_make((lbaf & 0xf) | u32(p, "ms", 1, 0) << 4 | u32(p, "pi", 7, 0) << 5 |
+			  u32(p, "pil", 1, 0) << 8 | u32(p, "ses", 7, 0) << 9 | (lbaf >> 4) << 12);
+	nvmet_rpc_get_bool(p, "force", &cmd->force);
+	take_timeout(p, cmd, NVMET_DRIVE_LONG_MS, NVMET_DRIVE_LONG_MS);
+	note_damage(cmd);
+}
+
+static void parse_ns_create(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	struct nvme_id_ns *ns;
+	uint64_t nsze = 0, ncap = 0;
+
+	nvmet_rpc_params_need(p, "nsze");
+	nvmet_rpc_get_uint(p, "nsze", 1, UINT64_MAX, &nsze);
+	ncap = nsze;
+	nvmet_rpc_get_uint(p, "ncap", 1, UINT64_MAX, &ncap);
+	make_data(p, cmd, IDENTIFY_BYTES, NVMH_TO_CTRL);
+	if (!cmd->data)
+		return;
+	ns = (struct nvme_id_ns *)cmd->data;
+	ns->nsze = htole64(nsze);
+	ns->ncap = htole64(ncap);
+	ns->flbas = (uint8_t)u32(p, "flbas", 0xff, 0);
+	ns->dps = (uint8_t)u32(p, "dps", 0xff, 0);
+	ns->nmic = (uint8_t)u32(p, "nmic", 0xff, 0);
+	ns->anagrpid = htole32(u32(p, "anagrpid", UINT32_MAX, 0));
+	ns->nvmsetid = htole16((uint16_t)u32(p, "nvmsetid", 0xffff, 0));
+	cmd->sqe.opcode = nvme_admin_ns_mgmt;
+	cmd->sqe.cdw10 = le32_make(NS_MGMT_CREATE);
+	cmd->sqe.cdw11 = le32_make(u32(p, "csi", 0xff, 0) << 24);
+	take_timeout(p, cmd, NVMET_DRIVE_LONG_MS, NVMET_DRIVE_LONG_MS);
+	note_damage(cmd);
+}
+
+static void parse_ns_delete(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	take_nsid(p, cmd);
+	cmd->sqe.opcode = nvme_admin_ns_mgmt;
+	cmd->sqe.cdw10 = le32_make(NS_MGMT_DELETE);
+	nvmet_rpc_get_bool(p, "force", &cmd->force);
+	take_timeout(p, cmd, NVMET_DRIVE_LONG_MS, NVMET_DRIVE_LONG_MS);
+	note_damage(cmd);
+}
+
+static void parse_attachment(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd, uint32_t sel)
+{
+	uint16_t ids[CTRL_LIST_MAX];
+	struct nvme_ctrl_list *list;
+	uint32_t nr = 0;
+
+	take_nsid(p, cmd);
+	make_data(p, cmd, sizeof(*list), NVMH_TO_CTRL);
+	if (!cmd->data)
+		return;
+	list = (struct nvme_ctrl_list *)cmd->data;
+	cmd->own_cntlid = !nvmet_rpc_get_list(p, "controllers", 0xffff, ids, CTRL_LIST_MAX, &nr);
+	list->num = htole16((uint16_t)nr);
+	for (uint32_t i = 0; i < nr; i++)
+		list->identifier[i] = htole16(ids[i]);
+	cmd->sqe.opcode = nvme_admin_ns_attach;
+	cmd->sqe.cdw10 = le32_make(sel);
+	nvmet_rpc_get_bool(p, "force", &cmd->force);
+	take_timeout(p, cmd, NVMET_DRIVE_LONG_MS, NVMET_DRIVE_LONG_MS);
+	note_damage(cmd);
+}
+
+static void parse_ns_attach(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	parse_attachment(p, cmd, NS_ATTACH);
+}
+
+static void parse_ns_detach(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	parse_attachment(p, cmd, NS_DETACH);
+}
+
+/* ---- results ---- */
+
+static struct json_object *result_true(const struct nvmet_drive_cmd *cmd)
+{
+	(void)cmd;
+	return json_object_new_boolean(true);
+}
+
+static struct json_object *result_data(const struct nvmet_drive_cmd *cmd)
+{
+	struct json_object *obj = json_object_new_object();
+
+	nvmet_rpc_put_uint(obj, "length", cmd->len);
+	nvmet_rpc_put_data(obj, "data", cmd->data, cmd->len);
+	return obj;
+}
+
+static struct json_object *result_smart(const struct nvmet_drive_cmd *cmd)
+{
+	struct json_object *obj = result_data(cmd);
+
+	nvmet_rpc_put(obj, "decoded",
+		      nvmet_drive_json_smart((const struct nvme_smart_log *)cmd->data));
+	return obj;
+}
+
+static struct json_object *result_identify(const struct nvmet_drive_cmd *cmd)
+{
+	struct json_object *obj = result_data(cmd);
+
+	switch (le32_get(cmd->sqe.cdw10) & 0xff) {
+	case NVME_IDENTIFY_CNS_CTRL:
+		nvmet_rpc_put(obj, "decoded",
+			      nvmet_drive_json_id_ctrl((const struct nvme_id_ctrl *)cmd->data));
+		break;
+	case NVME_IDENTIFY_CNS_NS:
+		nvmet_rpc_put(obj, "decoded",
+			      nvmet_drive_json_id_ns((const struct nvme_id_ns *)cmd->data));
+	}
+	return obj;
+}
+
+static struct json_object *result_passthru(const struct nvmet_drive_cmd *cmd)
+{
+	struct json_object *obj = json_object_new_object();
+
+	nvmet_rpc_put_uint(obj, "result", cmd->dw0);
+	nvmet_rpc_put_uint(obj, "result_dw1", cmd->dw1);
+	nvmet_rpc_put_uint(obj, "length", cmd->dir == NVMH_FROM_CTRL ? cmd->len : 0);
+	if (cmd->dir == NVMH_FROM_CTRL)
+		nvmet_rpc_put_data(obj, "data", cmd->data, cmd->len);
+	return obj;
+}
+
+static struct json_object *result_ns_create(const struct nvmet_drive_cmd *cmd)
+{
+	struct json_object *obj = json_object_new_object();
+
+	nvmet_rpc_put_uint(obj, "nsid", cmd->dw0);
+	return obj;
+}
+
+static const struct cmd_kind kinds[] = {
+	{ "nvmetcp_drive_identify", parse_identify, result_identify },
+	{ "nvmetcp_drive_smart_log", parse_smart, result_smart },
+	{ "nvmetcp_drive_get_log", parse_get_log, result_data },
+	{ "nvmetcp_drive_admin_passthru", parse_admin, result_passthru },
+	{ "nvmetcp_drive_io_passthru", parse_io, result_passthru },
+	{ "nvmetcp_drive_reset", parse_reset, result_true },
+	{ "nvmetcp_drive_subsystem_reset", parse_subsys_reset, result_true },
+	{ "nvmetcp_drive_rescan", parse_rescan, result_true },
+	{ "nvmetcp_drive_format", parse_format, result_true },
+	{ "nvmetcp_drive_ns_create", parse_ns_create, result_ns_create },
+	{ "nvmetcp_drive_ns_delete", parse_ns_delete, result_true },
+	{ "nvmetcp_drive_ns_attach", parse_ns_attach, result_true },
+	{ "nvmetcp_drive_ns_detach", parse_ns_detach, result_true },
+};
+
+static const struct cmd_kind *find_kind(const char *method)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].method, method))
+			return &kinds[i];
+	return NULL;
+}
+
+bool nvmet_drive_cmd_known(const char *method)
+{
+	return find_kind(method);
+}
+
+int nvmet_drive_cmd_parse(const char *method, struct json_object *val, struct nvmet_drive_cmd *cmd,
+			  struct nvmet_rpc_error *err)
+{
+	const struct cmd_kind *kind = find_kind(method);
+	struct nvmet_rpc_params params;
+
+	memset(cmd, 0, sizeof(*cmd));
+	assert(kind);
+	nvmet_rpc_params_init(&params, val, err);
+	nvmet_drive_traddr(&params, cmd->bdf);
+	kind->parse(&params, cmd);
+	return nvmet_rpc_params_end(&params);
+}
+
+int nvmet_drive_cmd_result(const char *method, const struct nvmet_drive_cmd *cmd,
+			   struct json_object **resultp, struct nvmet_rpc_error *err)
+{
+	if (cmd->ret)
+		return cmd->reason[0] ? nvmet_rpc_errno(err, cmd->ret, "%s", cmd->reason)
+				      : nvmet_rpc_errno(err, cmd->ret, NULL);
+	if (cmd->status) {
+		err->status = cmd->status & (ST_MASK | ST_DNR);
+		nvmet_rpc_set_error(err, -EIO, "drive %s: NVMe status %03Xh: %s", cmd->bdf,
+				    cmd->status & ST_MASK, status_str(cmd->status));
+		return -EIO;
+	}
+	*resultp = find_kind(method)->result(cmd);
+	return 0;
+}
+
+void nvmet_drive_cmd_done(struct nvmet_drive_cmd *cmd)
+{
+	free(cmd->data);
+	cmd->data = NULL;
+}
+
+/* ---- what depends on the controller ---- */
+
+/* Bytes of a command that says how much it moves; 0: it is not known. A drive that is told less
+ * memory than it moves would take what lies behind for more of the description. */
+static uint64_t moves(const struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
+{
+	uint32_t dw10 = le32_get(cmd->sqe.cdw10), dw11 = le32_get(cmd->sqe.cdw11);
+	uint32_t dw12 = le32_get(cmd->sqe.cdw12);
+	const struct nvmh_ns *ns;
+
+	if (cmd->kind == NVMET_DRIVE_ADMIN) {
+		if (cmd->sqe.opcode == nvme_admin_identify)
+			return IDENTIFY_BYTES;
+		if (cmd->sqe.opcode == nvme_admin_get_log_page)
+			return ((uint64_t)(dw11 & 0xffff) << 16 | dw10 >> 16) * 4 + 4;
+		return 0;
+	}
+	switch (cmd->sqe.opcode) {
+	case nvme_cmd_read:
+	case nvme_cmd_write:
+	case nvme_cmd_compare:
+		ns = nvmh_ctrl_ns_by_nsid(ctrl, le32_get(cmd->sqe.nsid));
+		return ns ? ((dw12 & 0xffff) + 1) *
+				       (uint64_t)(ns->lba_size + (ns->ext_lba ? ns->ms : 0))
+			  : 0;
+	case nvme_cmd_dsm:
+		return ((dw10 & 0xff) + 1) * sizeof(struct nvme_dsm_range);
+	default:
+		return 0;
+	}
+}
+
+int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
+{
+	const struct nvme_id_ctrl *id = nvmh_ctrl_id(ctrl);
+	uint64_t need = cmd->kind <= NVMET_DRIVE_IO ? moves(cmd, ctrl) : 0;
+	uint32_t ses = le32_get(cmd->sqe.cdw10) >> 9 & 7;
+
+	if (need && need != cmd->len) {
+		snprintf(cmd->reason, sizeof(cmd->reason),
+			 "the command moves %llu bytes, but the data are %u",
+			 (unsigned long long)need, cmd->len);
+		return -EINVAL;
+	}
+	if (cmd->len > nvmh_ctrl_max_xfer(ctrl)) {
+		snprintf(cmd->reason, sizeof(cmd->reason),
+			 "the drive takes at most %u bytes in one command",
+			 nvmh_ctrl_max_xfer(ctrl));
+		return -EINVAL;
+	}
+	if (cmd->own_cntlid) {
+		struct nvme_ctrl_list *list = (struct nvme_ctrl_list *)cmd->data;
+
+		list->num = htole16(1);
+		list->identifier[0] = id->cntlid;
+	}
+	if (cmd->kind == NVMET_DRIVE_ADMIN && cmd->sqe.opcode == nvme_admin_format_nvm &&
+	    ((id->fna & NVME_CTRL_FNA_FMT_ALL_NAMESPACES) ||
+	     (ses && (id->fna & NVME_CTRL_FNA_SEC_ALL_NAMESPACES))))
+		cmd->nsid = NVME_NSID_BROADCAST;
+	return 0;
+}
+
+void nvmet_drive_cmd_prep(const struct nvmet_drive_cmd *cmd, struct nvmh_req *req,
+			  struct iovec *iov, void *buf)
+{
+	memset(req, 0, sizeof(*req));
+	req->sqe = cmd->sqe;
+	req->timeout_ms = cmd->timeout_ms;
+	if (!cmd->len)
+		return;
+	*iov = (struct iovec){ .iov_base = buf, .iov_len = cmd->len };
+	req->iov = iov;
+	req->nr_iov = 1;
+	req->len = cmd->len;
+	req->dir = cmd->dir;
+	/* What a drive does not fill in must not be what another command left. */
+	if (cmd->dir == NVMH_TO_CTRL)
+		memcpy(buf, cmd->data, cmd->len);
+	else
+		memset(buf, 0, cmd->len);
+}
+
+/* ---- lists ---- */
+
+int nvmet_drive_info_fill(struct nvmet_drive_info *info, struct nvmh_ctrl *ctrl)
+{
+	const struct nvme_id_ctrl *id = nvmh_ctrl_id(ctrl);
+	uint32_t nr = nvmh_ctrl_nr_ns(ctrl);
+
+	info->open = true;
+	info->state = (uint8_t)nvmh_ctrl_state(ctrl);
+	snprintf(info->error, sizeof(info->error), "%s", nvmh_ctrl_error(ctrl));
+	memcpy(info->sn, id->sn, sizeof(info->sn));
+	memcpy(info->mn, id->mn, sizeof(info->mn));
+	memcpy(info->fr, id->fr, sizeof(info->fr));
+	info->cntlid = le16toh(id->cntlid);
+	info->ns = calloc(nr + 1, sizeof(*info->ns));
+	if (!info->ns)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct nvmh_ns *ns = nvmh_ctrl_ns(ctrl, i);
+
+		if (!ns)
+			continue;
+		info->ns[info->nr_ns++] = (struct nvmet_drive_ns_info){
+			.nsid = ns->nsid,
+			.lba_size = ns->lba_size,
+			.ms = ns->ms,
+			.nsze = ns->nsze,
+			.csi = ns->csi,
+		};
+	}
+	return 0;
+}
+
+void nvmet_drive_info_free(struct nvmet_drive_info *info, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		free(info[i].ns);
+	free(info);
+}
+
+static struct json_object *ns_info_json(const struct nvmet_drive_ns_info *ns)
+{
+	struct json_object *obj = json_object_new_object();
+
+	nvmet_rpc_put_uint(obj, "nsid", ns->nsid);
+	nvmet_rpc_put_uint(obj, "lba_size", ns->lba_size);
+	nvmet_rpc_put_uint(obj, "nsze", ns->nsze);
+	nvmet_rpc_put_uint(obj, "ms", ns->ms);
+	nvmet_rpc_put_uint(obj, "csi", ns->csi);
+	nvmet_rpc_put_text(obj, "used_by", "%s", ns->user);
+	return obj;
+}
+
+static void put_open(struct json_object *obj, const struct nvmet_drive_info *info)
+{
+	struct json_object *list = json_object_new_array();
+
+	nvmet_rpc_put_text(obj, "state", "%s", nvmh_state_name(info->state));
+	if (info->error[0])
+		nvmet_rpc_put_field(obj, "reason", info->error, sizeof(info->error));
+	nvmet_rpc_put_field(obj, "serial", info->sn, sizeof(info->sn));
+	nvmet_rpc_put_field(obj, "model", info->mn, sizeof(info->mn));
+	nvmet_rpc_put_field(obj, "firmware", info->fr, sizeof(info->fr));
+	nvmet_rpc_put_uint(obj, "cntlid", info->cntlid);
+	for (uint32_t i = 0; list && i < info->nr_ns; i++)
+		json_object_array_add(list, ns_info_json(&info->ns[i]));
+	nvmet_rpc_put(obj, "namespaces", list);
+}
+
+struct json_object *nvmet_drive_info_json(const struct nvmet_drive_info *info, int nr)
+{
+	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
+
+	for (int i = 0; list && i < nr; i++) {
+		struct json_object *obj = json_object_new_object();
+
+		nvmet_rpc_put_text(obj, "traddr", "%s", info[i].pci.bdf);
+		nvmet_rpc_put_text(obj, "vendor", "0x%04x", info[i].pci.vendor);
+		nvmet_rpc_put_text(obj, "device", "0x%04x", info[i].pci.device);
+		nvmet_rpc_put(obj, "numa_node", json_object_new_int(info[i].pci.numa_node));
+		nvmet_rpc_put(obj, "iommu_group", json_object_new_int(info[i].pci.iommu_group));
+		nvmet_rpc_put_text(obj, "driver", "%s", info[i].pci.driver);
+		if (info[i].open)
+			put_open(obj, &info[i]);
+		json_object_array_add(list, obj);
+	}
+	nvmet_rpc_put(root, "drives", list);
+	return root;
+}
