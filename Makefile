@@ -73,6 +73,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
+COMPLETIONSDIR ?= $(PREFIX)/share/bash-completion/completions
 
 ifneq ($(V),)
 Q :=
@@ -131,11 +132,13 @@ PERF_MAIN := host/perf.c
 perf_SRC := $(filter-out $(PERF_MAIN),$(wildcard host/perf_*.c))
 HOST_MAINS := $(PERF_MAIN) $(perf_SRC) host/fio.c
 TARGET_MAINS := target/main.c target/nvmetcpctl.c
+# nvmetcpctl's own; the rest of what it needs is in the libraries
+ctl_SRC := $(wildcard target/ctl_*.c)
 
 common_SRC := $(wildcard common/*.c)
 config_SRC := $(wildcard config/*.c)
 host_SRC := $(filter-out $(HOST_MAINS),$(wildcard host/*.c))
-target_SRC := $(filter-out $(TARGET_MAINS),$(wildcard target/*.c))
+target_SRC := $(filter-out $(TARGET_MAINS) $(ctl_SRC),$(wildcard target/*.c))
 fake_SRC := $(wildcard tests/fake/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 E2E_SRC := $(wildcard tests/e2e/test_*.c)
@@ -221,7 +224,7 @@ link = $(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -pie -o $@ $(filter %.o %.a,$^)
 
 $(B)/nvmetcpd: $(B)/target/main.o $(B)/libtarget.a $(B)/libconfig.a $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
-$(B)/nvmetcpctl: $(B)/target/nvmetcpctl.o $(B)/libconfig.a $(B)/libcommon.a
+$(B)/nvmetcpctl: $(B)/target/nvmetcpctl.o $(call obj,$(ctl_SRC)) $(B)/libtarget.a $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
 $(B)/nvmetcp-perf: $(B)/host/perf.o $(PERF_A) $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
@@ -327,6 +330,8 @@ put = $(if $(strip $(3)),install -d '$(DESTDIR)$(1)' && install -m $(2) $(3) '$(
 # what nvmh.h includes: beside it when installed
 NVMH_COMMON_H := $(addprefix common/,nvme.h endian.h status.h util.h)
 MAN_PAGES := $(wildcard common/*.[1-8] config/*.[1-8] host/*.[1-8] target/*.[1-8])
+# each goes where bash looks for it: under the program's name
+COMPLETIONS := $(wildcard target/*.bash)
 SCHEMA := $(wildcard config/*schema.json)
 EXAMPLES := $(wildcard config/examples/*)
 UDEV_RULES := $(wildcard systemd/*.rules)
@@ -369,6 +374,8 @@ install: all $(UNITS)
 		printf '%s\n' "$$PC" >'$(DESTDIR)$(LIBDIR)/pkgconfig/nvmh.pc')
 	$(foreach n,1 2 3 4 5 6 7 8,$(if $(filter %.$n,$(MAN_PAGES)),\
 		$(call put,$(MANDIR)/man$n,644,$(filter %.$n,$(MAN_PAGES))) &&)) true
+	$(foreach c,$(COMPLETIONS),install -d '$(DESTDIR)$(COMPLETIONSDIR)' && \
+		install -m 644 $c '$(DESTDIR)$(COMPLETIONSDIR)/$(basename $(notdir $c))' &&) true
 	$(call put,$(DATADIR),644,$(SCHEMA))
 	$(call put,$(DOCDIR)/examples,644,$(EXAMPLES))
 	$(call put,$(DOCDIR),644,$(wildcard README.md LICENSE))
@@ -384,6 +391,7 @@ uninstall:
 		$(patsubst %,'$(DESTDIR)$(LIBDIR)/%',$(notdir $(STATIC) $(SHARED)) libnvmh.so.$(SOVERSION) \
 			libnvmh.so.$(VERSION) pkgconfig/nvmh.pc) \
 		$(foreach m,$(MAN_PAGES),'$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)') \
+		$(patsubst %,'$(DESTDIR)$(COMPLETIONSDIR)/%',$(basename $(notdir $(COMPLETIONS)))) \
 		$(patsubst %,'$(DESTDIR)$(UNITDIR)/%',$(notdir $(UNITS))) \
 		$(patsubst %,'$(DESTDIR)$(SYSUSERSDIR)/%',$(notdir $(SYSUSERS))) \
 		$(patsubst %,'$(DESTDIR)$(TMPFILESDIR)/%',$(notdir $(TMPFILES))) \
