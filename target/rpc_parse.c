@@ -40,6 +40,12 @@ static bool over_limit(const struct nvmet_rpc_parser *p)
 	return p->len >= NVMET_RPC_MAX_REQUEST || p->nr_values > NVMET_RPC_MAX_VALUES;
 }
 
+/* A character of a number or a word. */
+static bool is_token(char c)
+{
+	return c && (isalnum((unsigned char)c) || strchr("+-.", c));
+}
+
 /* Whether the value under way ends before or with @c, outside of strings. */
 static bool ends_value(struct nvmet_rpc_parser *p, char c)
 {
@@ -65,7 +71,7 @@ static bool ends_value(struct nvmet_rpc_parser *p, char c)
 		p->nr_values++;
 		return !p->depth;
 	default:
-		return !p->depth && !isalnum((unsigned char)c) && !strchr("+-.", c);
+		return !p->depth && !is_token(c);
 	}
 }
 
@@ -89,16 +95,85 @@ static bool utf8_follows(struct nvmet_rpc_parser *p, unsigned char c)
 	return c >= 0xc2 && c <= 0xf4;
 }
 
+enum token {
+	TOKEN_NONE,
+	TOKEN_MINUS,
+	TOKEN_ZERO, /* a leading one: no digit follows */
+	TOKEN_INT,
+	TOKEN_DOT,
+	TOKEN_FRACTION,
+	TOKEN_EXP,
+	TOKEN_EXP_SIGN,
+	TOKEN_EXP_DIGITS,
+	TOKEN_WORD, /* true, false, null: json-c knows which */
+	TOKEN_BAD,
+};
+
+/* RFC 8259, section 6: the state after @c. */
+static enum token token_after(enum token token, char c)
+{
+	bool digit = c >= '0' && c <= '9';
+	bool exp = c == 'e' || c == 'E';
+
+	switch (token) {
+	case TOKEN_NONE:
+		if (c == '-')
+			return TOKEN_MINUS;
+		if (c >= 'a' && c <= 'z')
+			return TOKEN_WORD;
+		/* fall through */
+	case TOKEN_MINUS:
+		return c == '0' ? TOKEN_ZERO : digit ? TOKEN_INT : TOKEN_BAD;
+	case TOKEN_INT:
+		if (digit)
+			return TOKEN_INT;
+		/* fall through */
+	case TOKEN_ZERO:
+		return c == '.' ? TOKEN_DOT : exp ? TOKEN_EXP : TOKEN_BAD;
+	case TOKEN_FRACTION:
+		if (exp)
+			return TOKEN_EXP;
+		/* fall through */
+	case TOKEN_DOT:
+		return digit ? TOKEN_FRACTION : TOKEN_BAD;
+	case TOKEN_EXP:
+		if (c == '+' || c == '-')
+			return TOKEN_EXP_SIGN;
+		/* fall through */
+	case TOKEN_EXP_SIGN:
+	case TOKEN_EXP_DIGITS:
+		return digit ? TOKEN_EXP_DIGITS : TOKEN_BAD;
+	case TOKEN_WORD:
+		return c >= 'a' && c <= 'z' ? TOKEN_WORD : TOKEN_BAD;
+	default:
+		return TOKEN_BAD;
+	}
+}
+
+static bool may_end(enum token token)
+{
+	return token == TOKEN_NONE || token == TOKEN_ZERO || token == TOKEN_INT ||
+	       token == TOKEN_FRACTION || token == TOKEN_EXP_DIGITS || token == TOKEN_WORD;
+}
+
 /*
  * json-c lets pass what JSON does not know even when it is told to be strict: quotes of the other
- * kind, comments, NaN and Infinity, control characters in strings. Its check of UTF-8 fails where
- * a character comes in two pieces.
+ * kind, comments, NaN and Infinity, control characters in strings. Its checks of numbers and of
+ * UTF-8 fail where they come in two pieces.
  */
 static bool is_foreign(struct nvmet_rpc_parser *p, char c)
 {
+	bool good;
+
 	if (p->in_string)
 		return (unsigned char)c < 0x20 || !utf8_follows(p, (unsigned char)c);
-	return c && strchr("'/NI", c);
+	if (is_token(c)) {
+		p->token = (unsigned char)token_after(p->token, c);
+		return p->token == TOKEN_BAD;
+	}
+	good = may_end(p->token);
+	p->token = TOKEN_NONE;
+	return !good || c == '\'' || c == '/';
 }
 
 /* What @c does. Return: whether the value under way ends with it, or before. */
@@ -143,6 +218,7 @@ static void begin(struct nvmet_rpc_parser *p)
 	p->len = p->nr_values = p->depth = 0;
 	p->in_string = p->escaped = p->bad = false;
 	p->utf8_need = 0;
+	p->token = TOKEN_NONE;
 }
 
 enum nvmet_rpc_event nvmet_rpc_parse(struct nvmet_rpc_parser *p, const char *data, size_t *lenp,

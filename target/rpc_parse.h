@@ -34,6 +34,7 @@ struct nvmet_rpc_parser {
 	size_t nr_values; /* so far; depth: open brackets */
 	size_t depth;
 	bool in_string, escaped, bad;
+	unsigned char token;			     /* state within a number or word */
 	unsigned char utf8_need, utf8_min, utf8_max; /* bytes to come of a character, the next */
 };
 
