@@ -230,8 +230,19 @@ static uint32_t shutdown_ms(const struct nvmh_ctrl *ctrl)
 	return us ? min_of(us / 1000 + 1, (uint32_t)SHUTDOWN_MAX_MS) : SHUTDOWN_MS;
 }
 
+/* It got ready, did not say since then that it is ill, and owes no answer to a command of ours. */
+static bool well(struct nvmh_ctrl *ctrl, const struct pcie *pcie)
+{
+	uint32_t csts = 0;
+
+	return pcie->watch && !ctrl->step_req_stale && !reg_read(ctrl, NVME_REG_CSTS, &csts) &&
+	       NVME_CSTS_RDY(csts) && !NVME_CSTS_CFS(csts);
+}
+
 static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 {
+	bool answers = well(ctrl, pcie);
+
 	pcie->watch = false;
 	if (reg_read(ctrl, NVME_REG_CC, &ctrl->cc)) {
 		if (clock_now_ns() < ctrl->settle_until_ns)
@@ -239,7 +250,7 @@ static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 		quiet_cut_off(pcie, gone);
 	} else if (!NVME_CC_EN(ctrl->cc)) {
 		quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
-	} else if (shutdown) {
+	} else if (shutdown || (answers && ctrl->nr_ioq)) {
 		pcie->quiet_index = 0;
 		quiet_stage(pcie, PCIE_QUIET_DELETE, DELETE_MS);
 	} else {
@@ -248,21 +259,29 @@ static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 	return 0;
 }
 
-/* Submission queue, then completion queue, one after the other. What the device answers does not
- * matter: a reset follows. */
-static int delete_queues(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+/*
+ * All submission queues, then all completion queues: so the device ends what it works on before it
+ * is disabled, which some do badly with commands outstanding. What it answers does not matter, as a
+ * reset follows; one that does not answer is not waited for much.
+ */
+static int delete_queues(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 {
+	uint32_t nr = ctrl->nr_ioq;
 	struct nvme_sqe sqe = { 0 };
 	int ret;
 
-	for (; pcie->quiet_index < 2u * ctrl->nr_ioq; pcie->quiet_index++) {
-		sqe.opcode = pcie->quiet_index % 2 ? nvme_admin_delete_cq : nvme_admin_delete_sq;
-		sqe.cdw10 = le32_make(pcie->quiet_index / 2 + 1);
+	for (; pcie->quiet_index < 2 * nr; pcie->quiet_index++) {
+		sqe.opcode = pcie->quiet_index < nr ? nvme_admin_delete_sq : nvme_admin_delete_cq;
+		sqe.cdw10 = le32_make(pcie->quiet_index % nr + 1);
 		ret = nvmh_step_cmd(ctrl, &sqe, NVMH_NO_DATA, NULL, 0);
 		if (ret == -EAGAIN && !quiet_late(pcie))
 			return ret;
 		if (ret)
 			break;
+	}
+	if (!shutdown) {
+		quiet_stage(pcie, PCIE_QUIET_DISABLE, 0);
+		return 0;
 	}
 	pcie_reg_write32(ctrl, NVME_REG_CC,
 			 (ctrl->cc & ~(uint32_t)(NVME_CC_SHN_MASK << NVME_CC_SHN_SHIFT)) |
@@ -380,7 +399,7 @@ static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 			ret = quiet_start(ctrl, pcie, shutdown);
 			break;
 		case PCIE_QUIET_DELETE:
-			ret = delete_queues(ctrl, pcie);
+			ret = delete_queues(ctrl, pcie, shutdown);
 			break;
 		case PCIE_QUIET_NOTIFY:
 			ret = wait_shutdown(ctrl, pcie);

@@ -17,7 +17,7 @@ enum {
 /* How a device is made quiet. Each stage is tried for a while, then the next. */
 enum pcie_quiet {
 	PCIE_QUIET_START,
-	PCIE_QUIET_DELETE,  /* shutdown: I/O queues are deleted */
+	PCIE_QUIET_DELETE,  /* I/O queues are deleted */
 	PCIE_QUIET_NOTIFY,  /* CC.SHN, CSTS.SHST */
 	PCIE_QUIET_DISABLE, /* CC.EN to 0 */
 	PCIE_QUIET_IDLE,    /* CSTS.RDY is 0 */

@@ -84,7 +84,20 @@ static void take_sq_head(struct nvmh_queue *q, struct pcie_queue *pq, uint16_t h
 		pq->bad_sqhd++;
 }
 
-static int take_completion(struct nvmh_queue *q, const struct nvme_cqe *cqe)
+/*
+ * A queue that is stopped is about to be deleted, and what a device says of commands that it ends
+ * for that differs: Command Aborted due to SQ Deletion, or an error of the media. To their owner
+ * they were ended by us, and may be tried again.
+ */
+static void ended_by_us(const struct nvmh_queue *q, struct nvme_cqe *cqe)
+{
+	uint16_t status = le16_get(cqe->status);
+
+	if (q->qid && atomic_load(&q->state) == NVMH_Q_STOPPED)
+		cqe->status = le16_make((uint16_t)((ST_HOST_ABORTED << 1) | (status & 1)));
+}
+
+static int take_completion(struct nvmh_queue *q, struct nvme_cqe *cqe)
 {
 	struct pcie_queue *pq = q->tr;
 	struct nvmh_req *req;
@@ -97,6 +110,8 @@ static int take_completion(struct nvmh_queue *q, const struct nvme_cqe *cqe)
 	req = nvmh_queue_find(q, cqe->cid);
 	if (unlikely(!req))
 		return 0;
+	if (unlikely(le16_get(cqe->status) >> 1))
+		ended_by_us(q, cqe);
 	nvmh_queue_complete(q, req, cqe);
 	return 1;
 }

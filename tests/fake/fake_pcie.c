@@ -226,6 +226,14 @@ static void enable(struct fake_pcie *f)
 
 static void disable(struct fake_pcie *f)
 {
+	uint16_t qid;
+
+	for (qid = 1; qid < FAKE_PCIE_QUEUES; qid++) {
+		if (f->sq[qid].there) {
+			atomic_fetch_add(&f->rude_disables, 1);
+			break;
+		}
+	}
 	f->enabled = false;
 	f->shut = false;
 	f->nr_held = 0;

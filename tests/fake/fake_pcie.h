@@ -77,6 +77,7 @@ struct fake_pcie {
 	atomic_bool gone;	/* every register reads as all ones, nothing is done */
 	atomic_bool hold_io;	/* I/O commands are fetched, and answered by fake_pcie_release() */
 	atomic_bool mute_admin; /* admin commands are fetched and forgotten */
+	atomic_bool silent_delete; /* held commands are not answered when their queue is deleted */
 	atomic_bool no_interrupts;
 	atomic_bool no_aborts;		       /* Abort commands succeed, and abort nothing */
 	bool reset_fails;		       /* nvmh_vfio_reset() */
@@ -98,10 +99,11 @@ struct fake_pcie {
 	atomic_uint resets; /* nvmh_vfio_reset() */
 	atomic_uint subsystem_resets;
 	atomic_uint shutdowns;
-	atomic_bool notified; /* CC.SHN was set */
-	atomic_uint aborts;   /* Abort commands */
-	atomic_uint deletes;  /* Delete I/O Submission or Completion Queue */
-	atomic_bool cut_off;  /* nvmh_vfio_cut_off() */
+	atomic_bool notified;	   /* CC.SHN was set */
+	atomic_uint aborts;	   /* Abort commands */
+	atomic_uint deletes;	   /* Delete I/O Submission or Completion Queue */
+	atomic_uint rude_disables; /* with I/O submission queues there */
+	atomic_bool cut_off;	   /* nvmh_vfio_cut_off() */
 	struct nvme_sqe last_admin;
 	/* inside */
 	pthread_mutex_t lock;

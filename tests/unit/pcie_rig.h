@@ -128,6 +128,7 @@ static inline void rig_hurry(void)
 {
 	rig.ctrl->step_deadline_ns = 1;
 	rig.ctrl->pause_until_ns = 1;
+	((struct pcie *)rig.ctrl->tr)->quiet_deadline_ns = 1;
 }
 
 static inline void rig_live(uint16_t queues, uint16_t size)

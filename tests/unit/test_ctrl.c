@@ -340,6 +340,7 @@ static void test_reset_waits_for_the_drive_before_buffers_are_given_back(void **
 	(void)state;
 	rig_live(1, 0);
 	atomic_store(&rig.drive->hold_io, true);
+	atomic_store(&rig.drive->silent_delete, true);
 	atomic_store(&rig.drive->never_idle, true);
 	assert_int_equal(rig_read(nvmh_ctrl_queue(rig.ctrl, 0), &req, &iov, rig.arena, &done), 0);
 	nvmh_queue_commit(nvmh_ctrl_queue(rig.ctrl, 0));
@@ -355,6 +356,44 @@ static void test_reset_waits_for_the_drive_before_buffers_are_given_back(void **
 	assert_int_equal(done, 1);
 	assert_int_equal(req.status, ST_HOST_ABORTED);
 	assert_int_equal(atomic_load(&rig.drive->resets), 0);
+}
+
+/* Some devices (QEMU 7.2's is one) do not survive being disabled with commands outstanding. */
+static void test_reset_deletes_queues_of_a_healthy_drive(void **state)
+{
+	(void)state;
+	rig_live(3, 0);
+	hold_one();
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	atomic_store(&rig.drive->hold_io, false);
+	assert_true(rig_until_state(NVMH_LIVE));
+	assert_int_equal(atomic_load(&rig.drive->deletes), 6);
+	assert_int_equal(atomic_load(&rig.drive->rude_disables), 0);
+	/* not "aborted due to SQ deletion": that we deleted it is nobody's business */
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
+}
+
+/* A sick one is asked nothing. */
+static void test_reset_of_a_fatal_drive_deletes_nothing(void **state)
+{
+	(void)state;
+	rig_live(3, 0);
+	hold_one();
+	atomic_store(&rig.drive->fatal, true);
+	fake_pcie_step(rig.drive);
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	atomic_store(&rig.drive->hold_io, false);
+	while (rig.drive->enabled)
+		rig_turn();
+	atomic_store(&rig.drive->fatal, false);
+	while (nvmh_ctrl_state(rig.ctrl) == NVMH_RESETTING) {
+		rig_turn();
+		rig.ctrl->pause_until_ns = 1; /* it may have been tried once while it was ill */
+	}
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	assert_int_equal(atomic_load(&rig.drive->deletes), 0);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
 }
 
 static void *poll_queue(void *arg)
@@ -546,6 +585,8 @@ int main(void)
 		rigged(test_slow_controller_is_waited_for),
 		rigged(test_reset_aborts_outstanding_and_comes_back),
 		rigged(test_reset_waits_for_the_drive_before_buffers_are_given_back),
+		rigged(test_reset_deletes_queues_of_a_healthy_drive),
+		rigged(test_reset_of_a_fatal_drive_deletes_nothing),
 		rigged(test_reset_needs_each_owner_but_not_released_ones),
 		rigged(test_close_deletes_queues_and_notifies),
 		rigged(test_shutdown_ends_dead_and_quiet),

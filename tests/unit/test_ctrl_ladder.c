@@ -140,6 +140,7 @@ static void test_aborts_keep_to_the_drives_limit(void **state)
 static void abort_in_vain(void)
 {
 	atomic_store(&rig.drive->no_aborts, true);
+	atomic_store(&rig.drive->silent_delete, true);
 	hold_one();
 	rig_late(&rig.ctrl->ioq[0], &held);
 	turns(3);

@@ -114,6 +114,7 @@ static void test_drive_that_does_not_stop_is_reset(void **state)
 	(void)state;
 	rig_live(2, 0);
 	hold_one();
+	atomic_store(&rig.drive->silent_delete, true);
 	atomic_store(&rig.drive->never_idle, true);
 	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
 	for (i = 0; i < RIG_TURNS && !atomic_load(&rig.drive->resets); i++) {
@@ -138,6 +139,7 @@ static void test_drive_that_cannot_be_stopped_is_cut_off(void **state)
 	(void)state;
 	rig_live(1, 0);
 	hold_one();
+	atomic_store(&rig.drive->silent_delete, true);
 	atomic_store(&rig.drive->never_idle, true);
 	rig.drive->reset_fails = true;
 	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);

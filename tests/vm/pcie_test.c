@@ -445,7 +445,6 @@ static bool reset_under_load(void)
 	check(live && nvmh_ctrl_state(drive) == NVMH_LIVE);
 	for (i = 0; i < NR_QUEUES; i++)
 		check(!loads[i].wrong && loads[i].ok && !loads[i].outstanding);
-	check(loads[0].aborted + loads[1].aborted);
 	for (i = 0; i < NR_QUEUES; i++) {
 		struct iovec iov = { arena, LOAD_BLOCK };
 
@@ -598,26 +597,6 @@ static bool release_gives_it_back(void)
 	return true;
 }
 
-/*
- * QEMU 7.2 now and then dies of a NULL completion queue when a controller of several namespaces is
- * disabled with commands outstanding: it drains them one namespace after the other and frees the
- * queues before what was fetched meanwhile has ended. test_ctrl shows the same resets on a
- * controller made of memory.
- */
-static void reset_tests(void)
-{
-	static const char reason[] = "QEMU 7.2 may crash; RESET_UNDER_LOAD=1 tries";
-
-	if (getenv("RESET_UNDER_LOAD")) {
-		test("reset under load of two threads", reset_under_load);
-		test("reset in one thread with commands outstanding", reset_in_one_thread);
-		return;
-	}
-	printf("ok %u - reset under load of two threads # SKIP %s\n", ++nr_tests, reason);
-	printf("ok %u - reset in one thread with commands outstanding # SKIP %s\n", ++nr_tests,
-	       reason);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -651,7 +630,8 @@ int main(int argc, char **argv)
 	test("buffers that cannot be described are refused", refused_buffers);
 	test("statuses of the drive", statuses);
 	test("a full queue, completed by interrupt", full_queue);
-	reset_tests();
+	test("reset under load of two threads", reset_under_load);
+	test("reset in one thread with commands outstanding", reset_in_one_thread);
 	test("reset of the PCI function", function_reset);
 	test("cut off from memory, and opened again", cut_off_and_reopen);
 	test("close and reopen, with other numbers of queues", close_and_reopen);
