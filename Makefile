@@ -12,6 +12,7 @@
 ##   check-e2e     the daemon and an initiator over loopback
 ##   check-vm      the daemon on a VFIO drive and the kernel's initiator, in a virtual machine
 ##   vm            an interactive virtual machine with all that running
+##   vm-kernel     build the virtual machine's own kernel, the one with iommufd (half an hour)
 ##   bench         benchmarks: minutes on a quiet machine; BENCH_ARGS="--quick"
 ##   lint, format  check the source; put it into the form of .clang-format
 ##   install, uninstall    PREFIX=/usr/local DESTDIR=
@@ -89,6 +90,8 @@ BUILD_PACKAGES := gcc libc6-dev linux-libc-dev pkg-config libevent-dev libssl-de
 	libnvme-dev libjson-c-dev libisal-dev libsystemd-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd \
 	$(shell sed 's/\#.*//' tests/vm/packages 2>/dev/null)
+
+VM_KERNEL_PACKAGES := gcc libc6-dev make flex bison bc libelf-dev
 
 # ---------------------------------------------------------------- flags
 
@@ -310,10 +313,13 @@ check-vm:
 lint:
 	@$(TESTS_RUN) lint
 
-.PHONY: vm bench
+.PHONY: vm vm-kernel bench
 vm: all
 	@[ -x tests/vm/interactive ] || { echo 'tests/vm/interactive is not there' >&2; exit 1; }
 	@BUILD='$(abspath $(B))' tests/vm/interactive
+vm-kernel:
+	$(call need,$(VM_KERNEL_PACKAGES))
+	@tests/vm/run --build-iommufd
 bench: all $(BENCH_BIN)
 	@BUILD='$(abspath $(B))' tests/bench/run --vm=auto $(BENCH_ARGS)
 

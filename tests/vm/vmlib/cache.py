@@ -105,6 +105,13 @@ class Cache:
         """Whether get() would find an image, however old."""
         return self._find("%s-%s" % (recipe.name, _hash(*recipe.text()))) is not None
 
+    def find(self, recipe):
+        """The Image of a recipe, however old, or None: nothing is built."""
+        folder = self._find("%s-%s" % (recipe.name, _hash(*recipe.text())))
+        with contextlib.suppress(FileNotFoundError):
+            return Image(folder) if folder else None
+        return None
+
     def get(self, recipe, refresh=False):
         """The Image of a recipe, built when it is not there. See _build for recipes."""
         prefix = "%s-%s" % (recipe.name, _hash(*recipe.text()))
@@ -126,15 +133,16 @@ class Cache:
 
         recipe.name     start of the folder's name
         recipe.takes    how long it takes, for the progress line
-        recipe.backports        True when its packages come from backports
+        recipe.backports        True when its packages come from backports, None when it has none
         recipe.text()   list of strings, all that decides how the image is made
         recipe.resolve(apt) -> {package: version}
         recipe.build(apt, versions, out, temp) makes the files of the image in out;
                         temp is for what it needs on the way
         """
-        apt = self.apt[recipe.backports]
+        apt = None if recipe.backports is None else self.apt[recipe.backports]
         try:
-            apt.update()
+            if apt:
+                apt.update()
             versions = recipe.resolve(apt)
         except BenchError as e:
             if not old:

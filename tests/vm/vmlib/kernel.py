@@ -82,7 +82,9 @@ class KernelRecipe:
         release = os.listdir(os.path.join(tree, "lib/modules"))[0]
         shutil.copy(os.path.join(tree, "boot/config-" + release), os.path.join(out, "config"))
         self._image(os.path.join(tree, "boot/vmlinuz-" + release), out)
-        modules = self._modules(tree, release, temp)
+        self._pack(temp, self._modules(tree, release, temp), release, out)
+
+    def _pack(self, temp, modules, release, out):
         self._initrd(temp, release, out)
         tool(["mkfs.erofs", "--quiet", "-T1700000000", os.path.join(out, "modules.erofs"), modules])
         with open(os.path.join(out, "release"), "w", encoding="utf-8") as f:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from . import iommufd
 from .machine import have_qemu
 from .util import BENCH
 
@@ -35,12 +36,18 @@ class Program:
         self.build = os.path.abspath(os.environ.get("BUILD", "build"))
         if not have_qemu():
             skip_all("QEMU is not installed (tests/vm/packages)")
+        self.kernel = os.environ.get("KERNEL", "6.1")
         self._images()
 
     @staticmethod
-    def _images():
-        done = subprocess.run([os.path.join(BENCH, "run"), "--build",
-                               "--kernel", os.environ.get("KERNEL", "6.1")], check=False)
+    def _build(kernel):
+        return subprocess.run([os.path.join(BENCH, "run"), "--build", "--kernel", kernel],
+                              check=False)
+
+    def _images(self):
+        done = self._build(self.kernel)
+        if done.returncode == RC_SKIP:
+            skip_all(iommufd.WHY)
         if done.returncode and os.geteuid():
             skip_all("the VM's images are not built, and building them needs root")
         if done.returncode:
@@ -51,6 +58,13 @@ class Program:
         self.failed += not ok
         print("%s %d - %s" % ("ok" if ok else "not ok", self.count, text), flush=True)
 
+    def has_kernel(self, kernel, text):
+        """Whether a kernel that is built on request is there; a skipped test where not."""
+        there = self._build(kernel).returncode != RC_SKIP
+        if not there:
+            self.line(True, "%s # SKIP %s" % (text, iommufd.WHY))
+        return there
+
     def results(self, run):
         """A fresh folder for the files of one run, kept for a look afterwards."""
         if not os.path.isdir(self.build):
@@ -60,13 +74,13 @@ class Program:
         os.makedirs(folder)
         return folder
 
-    def guest(self, run, script, *options, env=()):
+    def guest(self, run, script, *options, env=(), kernel=None):
         """Runs tests/vm/guest/SCRIPT in a guest; its "ok" lines become ours.
 
         The guest ends with a plan of its own; without it, or with a plan that does not fit, the
         run counts as a failed test.
         """
-        argv = [os.path.join(BENCH, "run"), "--kernel", os.environ.get("KERNEL", "6.1")]
+        argv = [os.path.join(BENCH, "run"), "--kernel", kernel or self.kernel]
         argv += options
         results = self.results(run)
         if results:

@@ -13,6 +13,10 @@ class BenchError(Exception):
     """Something the user can act on; the command line prints it as one line."""
 
 
+class NotBuilt(BenchError):
+    """An image that is built on request only, and was not: a reason to skip."""
+
+
 def say(text):
     """A progress line: stderr, so that a guest command's output stays alone on stdout."""
     print("vm: " + text, file=sys.stderr, flush=True)
