@@ -245,7 +245,10 @@ void nvmh_queue_commit(
  * reset, reset of the PCI function, cut off from memory and NVMH_DEAD.
  */
 int nvmh_queue_poll(struct nvmh_queue *q);
-/* nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. */
+/*
+ * nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. A local drive with fewer
+ * interrupts than queues needs the controller's thread for that: nvmh_ctrl_process() when nvmh_ctrl_fd() is readable.
+ */
 int nvmh_queue_fd(struct nvmh_queue *q);
 /*
  * nvmh_queue_arm() - about to sleep on the descriptor: enables it, looks once more. That is good for one sleep: after any poll, submit or commit,

@@ -180,6 +180,7 @@ static int pcie_process(struct nvmh_ctrl *ctrl)
 	struct pcie *pcie = ctrl->tr;
 	uint32_t csts;
 
+	nvmh_pcie_irq_process(ctrl);
 	if (readable(nvmh_vfio_req_fd(pcie->vfio)) && !pcie->wanted_back) {
 		pcie->wanted_back = true;
 		nvmh_ctrl_lost(ctrl, "the kernel removes the device");
@@ -344,18 +345,6 @@ static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	return 0;
 }
 
-static int set_vectors(struct nvmh_ctrl *ctrl, struct pcie *pcie)
-{
-	int fds[MAX_IO_QUEUES + 1];
-	uint16_t i;
-
-	pcie->nr_vectors = min_of(nvmh_vfio_nr_vectors(pcie->vfio), ctrl->opts.nr_io_queues + 1u);
-	fds[0] = ctrl->adminq.event_fd;
-	for (i = 1; i < pcie->nr_vectors; i++)
-		fds[i] = ctrl->ioq[i - 1].event_fd;
-	return nvmh_vfio_set_vectors(pcie->vfio, fds, pcie->nr_vectors);
-}
-
 static void reset_function(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
 	uint32_t csts;
@@ -363,7 +352,7 @@ static void reset_function(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 
 	ret = nvmh_vfio_reset(pcie->vfio);
 	if (!ret)
-		ret = set_vectors(ctrl, pcie);
+		ret = nvmh_pcie_irq_set(ctrl);
 	if (!ret)
 		ret = reg_read(ctrl, NVME_REG_CSTS, &csts);
 	if (!ret && !NVME_CSTS_RDY(csts)) {
@@ -441,6 +430,7 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 	if (!pcie)
 		return nvmh_error(-ENOMEM, "out of memory");
 	pcie->cut_off_why = gone;
+	pcie->irq_fd = pcie->timer_fd = -1;
 	ret = nvmh_pci_parse(ctrl->opts.traddr, bdf);
 	if (ret)
 		return ret;
@@ -450,7 +440,7 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 		return ret;
 	pcie->dma = nvmh_vfio_dma(pcie->vfio);
 	pcie->bar = nvmh_vfio_bar(pcie->vfio, &pcie->bar_len);
-	ret = set_vectors(ctrl, pcie);
+	ret = nvmh_pcie_irq_open(ctrl);
 	if (!ret)
 		ret = watch_fd(ctrl, nvmh_vfio_err_fd(pcie->vfio));
 	if (!ret)
@@ -473,6 +463,7 @@ static void pcie_free(struct nvmh_ctrl *ctrl)
 		return;
 	/* the device first: only then nothing of ours is in its reach */
 	nvmh_vfio_close(pcie->vfio);
+	nvmh_pcie_irq_close(pcie);
 	nvmh_pcie_queue_done(&ctrl->adminq);
 	for (i = 0; ctrl->ioq && i < ctrl->opts.nr_io_queues; i++)
 		nvmh_pcie_queue_done(&ctrl->ioq[i]);

@@ -38,8 +38,13 @@ struct pcie {
 	size_t bar_len;
 	uint32_t page_size;  /* CC.MPS in bytes */
 	uint32_t db_stride;  /* bytes between doorbells */
-	uint32_t nr_vectors; /* in use */
-	uint8_t quiet;	     /* enum pcie_quiet */
+	_Atomic uint8_t irq; /* enum nvmh_irq: kind in use */
+	uint32_t nr_vectors; /* in use; 0: the device is polled */
+	int irq_fd;   /* the first vector: the admin queue, and all queues without their own */
+	int timer_fd; /* takes its place where there are no interrupts */
+	_Atomic bool timer_on;
+	_Atomic bool intx_masked; /* by the kernel, when the interrupt came */
+	uint8_t quiet;		  /* enum pcie_quiet */
 	uint32_t quiet_index;
 	uint64_t quiet_deadline_ns;
 	bool watch;	  /* CSTS means something */
@@ -64,11 +69,16 @@ struct pcie_queue {
 	uint16_t sq_head; /* from completions */
 	uint16_t cq_head;
 	uint8_t phase;
+	bool can_mask;	 /* has a vector of its own that can be masked */
+	bool masked;	 /* it is */
+	uint16_t polled; /* polls with completions since it was last armed */
 	struct nvmh_dma_region cache;
 	const struct nvmh_dma *dma;
 	/* set up */
 	uint64_t bad_sqhd; /* heads outside of what was submitted, counted and ignored */
-	bool polled;	   /* has no interrupt */
+	bool shares;	   /* has no vector of its own: the controller's thread kicks */
+	uint16_t vector;
+	_Atomic bool armed; /* shares, and is to be kicked */
 	uint8_t create_stage;
 	uint16_t max_size; /* entries there is memory for */
 	struct pcie_mem mem;
@@ -80,6 +90,20 @@ struct pcie_queue {
 int nvmh_pcie_alloc(struct pcie *pcie, size_t len,
 		    struct pcie_mem *mem);     /* zeroed, mapped, aligned to NVMH_PCIE_PAGE_MAX */
 void nvmh_pcie_free_mem(struct pcie_mem *mem); /* after the device was let go */
+
+/* host/pcie_irq.c: controller's thread */
+int nvmh_pcie_irq_open(struct nvmh_ctrl *ctrl); /* nvmh_strerror() */
+void nvmh_pcie_irq_close(struct pcie *pcie);
+int nvmh_pcie_irq_set(struct nvmh_ctrl *ctrl); /* also after a reset of the function */
+void nvmh_pcie_irq_process(struct nvmh_ctrl *ctrl);
+void nvmh_pcie_irq_admin(struct nvmh_ctrl *ctrl); /* an admin command was sent */
+/* the admin queue was polled: lets the interrupt come again if something is waited for. Else what an
+ * I/O queue's owner has not taken from its ring yet would bring it again and again. */
+void nvmh_pcie_irq_admin_polled(struct nvmh_ctrl *ctrl);
+void nvmh_pcie_irq_queue(struct nvmh_queue *q); /* chooses its vector; the queue is down */
+/* the queue's owner */
+void nvmh_pcie_irq_arm(struct nvmh_queue *q);  /* it is about to look for the last time */
+void nvmh_pcie_irq_busy(struct nvmh_queue *q); /* it found completions by polling */
 
 /* host/pcie_queue.c: controller's thread */
 int nvmh_pcie_queue_setup(struct nvmh_queue *q,

@@ -66,6 +66,8 @@ void nvmh_pcie_queue_commit(struct nvmh_queue *q)
 	/* the store orders the entries before the doorbell */
 	mmio_write32(pq->sq_db, pq->sq_tail);
 	pq->sq_rung = pq->sq_tail;
+	if (unlikely(!q->qid))
+		nvmh_pcie_irq_admin(q->ctrl);
 }
 
 /* Entries from @from up to @to in a ring of @size. */
@@ -141,6 +143,8 @@ int nvmh_pcie_queue_poll(struct nvmh_queue *q)
 		budget--;
 		n += take_completion(q, &cqe);
 	}
+	if (unlikely(!q->qid))
+		nvmh_pcie_irq_admin_polled(q->ctrl);
 	if (budget == q->size)
 		return 0;
 	/* With nothing outstanding every entry was read, even if the device told other heads. */
@@ -148,6 +152,8 @@ int nvmh_pcie_queue_poll(struct nvmh_queue *q)
 		pq->sq_head = pq->sq_tail;
 	if (atomic_load(&q->state) == NVMH_Q_LIVE || !q->qid)
 		mmio_write32(pq->cq_db, pq->cq_head);
+	if (pq->can_mask && !pq->masked)
+		nvmh_pcie_irq_busy(q);
 	return n;
 }
 
@@ -157,7 +163,8 @@ int nvmh_pcie_queue_arm(struct nvmh_queue *q)
 
 	if (!pq || !pq->cq)
 		return 0;
-	return pq->polled || (dma_load16_acquire(&pq->cq[pq->cq_head].status) & 1) == pq->phase;
+	nvmh_pcie_irq_arm(q);
+	return (dma_load16_acquire(&pq->cq[pq->cq_head].status) & 1) == pq->phase;
 }
 
 int nvmh_pcie_queue_fd(struct nvmh_queue *q)
@@ -248,7 +255,7 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 	memset(pq->cq, 0, q->size * sizeof(*pq->cq));
 	pq->sq_tail = pq->sq_rung = pq->sq_head = pq->cq_head = 0;
 	pq->phase = 1;
-	pq->polled = q->qid >= pcie->nr_vectors;
+	nvmh_pcie_irq_queue(q);
 	return 0;
 }
 
@@ -270,6 +277,7 @@ static int create(struct nvmh_ctrl *ctrl, struct nvme_sqe *sqe, void *ring, cons
 
 int nvmh_pcie_queue_create(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 {
+	struct pcie *pcie = ctrl->tr;
 	uint32_t size =
 		min_of((uint32_t)ctrl->opts.queue_size, (uint32_t)NVME_CAP_MQES(ctrl->cap) + 1);
 	struct pcie_queue *pq = q->tr;
@@ -286,8 +294,8 @@ int nvmh_pcie_queue_create(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 	sqe.cdw10 = le32_make((q->size - 1u) << 16 | q->qid);
 	if (pq->create_stage == CREATE_CQ) {
 		sqe.opcode = nvme_admin_create_cq;
-		sqe.cdw11 =
-			le32_make(QUEUE_PC | (pq->polled ? 0 : QUEUE_IEN | (uint32_t)q->qid << 16));
+		sqe.cdw11 = le32_make(
+			QUEUE_PC | (pcie->nr_vectors ? QUEUE_IEN | (uint32_t)pq->vector << 16 : 0));
 		ret = create(ctrl, &sqe, pq->cq, "Create I/O Completion Queue");
 		if (ret)
 			return ret;

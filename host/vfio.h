@@ -3,7 +3,12 @@
  * One PCI function through VFIO: its registers, its interrupts, the memory it may reach. Unit tests
  * link another implementation of these functions, over a controller made of memory.
  *
- * Context: the controller's thread, but for nvmh_vfio_dma(): its look-ups are any thread's.
+ * Two environment variables, for tests and diagnosis, choose what is otherwise found out:
+ *	NVMH_VFIO	auto (default), cdev (iommufd and the device's own file), group (type1 container)
+ *	NVMH_IRQ	auto (default), msix, msi, intx, none (polled by a timer)
+ *
+ * Context: the controller's thread, but for nvmh_vfio_dma(), whose look-ups are any thread's,
+ * nvmh_vfio_mask() and nvmh_vfio_unmask_intx().
  */
 #ifndef HOST_VFIO_H
 #define HOST_VFIO_H
@@ -14,15 +19,29 @@
 
 struct nvmh_vfio;
 
+/* Kinds of interrupts, the worst first. */
+enum nvmh_irq {
+	NVMH_IRQ_NONE,
+	NVMH_IRQ_INTX, /* one, level triggered: masked by the kernel when it comes */
+	NVMH_IRQ_MSI,
+	NVMH_IRQ_MSIX,
+	NVMH_IRQ_NR,
+};
+
+const char *nvmh_irq_name(enum nvmh_irq kind); /* "none", "intx", "msi", "msix" */
+
 /**
  * nvmh_vfio_open() - take the function, with memory and bus mastering enabled and BAR 0 mapped
  * @bdf: long form.
+ *
+ * Its own device file where the kernel has one that may be opened, else its group.
  *
  * Return: 0, or -errno with nvmh_strerror() saying what to do; see nvmh_ctrl_open().
  */
 int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop);
 /* nvmh_vfio_close() - gives it back; the device must be quiet. NULL is allowed. */
 void nvmh_vfio_close(struct nvmh_vfio *vfio);
+const char *nvmh_vfio_interface(const struct nvmh_vfio *vfio); /* "cdev" or "group" */
 
 /* nvmh_vfio_bar() - BAR 0 as far as it can be mapped, from its start: @len bytes */
 volatile void *nvmh_vfio_bar(const struct nvmh_vfio *vfio, size_t *len);
@@ -32,19 +51,36 @@ volatile void *nvmh_vfio_bar(const struct nvmh_vfio *vfio, size_t *len);
 int nvmh_vfio_map(struct nvmh_vfio *vfio, void *base, size_t len);
 const struct nvmh_dma *nvmh_vfio_dma(const struct nvmh_vfio *vfio);
 
-/* nvmh_vfio_nr_vectors() - interrupts it has: MSI-X, else MSI */
-uint32_t nvmh_vfio_nr_vectors(const struct nvmh_vfio *vfio);
-/* nvmh_vfio_set_vectors() - vector i becomes an event on fds[i], which stay the caller's. Replaces
- * what was set. Return: 0 or -errno. */
-int nvmh_vfio_set_vectors(struct nvmh_vfio *vfio, const int *fds, uint32_t nr);
+/**
+ * nvmh_vfio_set_irqs() - interrupts become events on descriptors
+ * @fds: vector i is an event on fds[i]; the caller's, and open until the next call or the close.
+ * @nr: vectors wanted, 1..MAX_IO_QUEUES + 1.
+ *
+ * Replaces what was set. Tries the best kind that the function has, then the next, until one can be
+ * had; each as many vectors as there are, up to @nr.
+ *
+ * Return: how many vectors there are now, unmasked; 0: there are no interrupts. -errno with
+ *	nvmh_strerror(): not even that, or not the kind that NVMH_IRQ asks for.
+ */
+int nvmh_vfio_set_irqs(struct nvmh_vfio *vfio, const int *fds, uint32_t nr);
+enum nvmh_irq nvmh_vfio_irq_kind(const struct nvmh_vfio *vfio); /* set */
+
+/*
+ * nvmh_vfio_mask() - masks a vector, or unmasks it, without a system call: a store to the device.
+ * What comes while it is masked comes when it is unmasked. Each vector by one thread at a time.
+ * Return: false, it cannot be, and is unmasked.
+ */
+bool nvmh_vfio_mask(struct nvmh_vfio *vfio, uint32_t vector, bool masked);
+/* nvmh_vfio_unmask_intx() - lets the INTx interrupt come again. Any thread. */
+void nvmh_vfio_unmask_intx(struct nvmh_vfio *vfio);
 
 /* Descriptors readable when a bus error was reported, and when the kernel wants the device back;
  * -1: not supported. */
 int nvmh_vfio_err_fd(const struct nvmh_vfio *vfio);
 int nvmh_vfio_req_fd(const struct nvmh_vfio *vfio);
 
-/* nvmh_vfio_reset() - resets the function; takes 100 ms and more. Return: 0; -ENOTSUP, it cannot
- * be; -errno. */
+/* nvmh_vfio_reset() - resets the function; takes 100 ms and more, and interrupts are to be set
+ * again. Return: 0; -ENOTSUP, it cannot be; -errno. */
 int nvmh_vfio_reset(struct nvmh_vfio *vfio);
 
 /*

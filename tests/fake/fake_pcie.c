@@ -17,9 +17,9 @@ enum {
 	DOORBELLS = 0x1000,
 };
 
-static uint32_t reg_load(struct fake_pcie *f, uint32_t off)
+static uint32_t reg_load(const struct fake_pcie *f, uint32_t off)
 {
-	return le32toh(__atomic_load_n((uint32_t *)(f->bar + off), __ATOMIC_ACQUIRE));
+	return le32toh(__atomic_load_n((const uint32_t *)(f->bar + off), __ATOMIC_ACQUIRE));
 }
 
 static void reg_store(struct fake_pcie *f, uint32_t off, uint32_t val)
@@ -50,6 +50,7 @@ struct fake_pcie *fake_pcie_create(void)
 	f->cap = 1023 | 1ull << 16 | 4ull << 24 | 1ull << 37 | 4ull << 52;
 	f->vs = 0x10400;
 	f->max_queues = FAKE_PCIE_QUEUES - 1;
+	f->irq_best = NVMH_IRQ_MSIX;
 	f->nr_vectors = FAKE_PCIE_VECTORS;
 	fill(f->id.mn, sizeof(f->id.mn), "Fake drive");
 	fill(f->id.sn, sizeof(f->id.sn), "FAKE1");
@@ -133,7 +134,6 @@ void fake_pcie_post(struct fake_pcie *f, uint16_t qid, struct nvme_cqe *cqe)
 {
 	struct fake_pcie_cq *cq = &f->cq[qid];
 	struct nvme_cqe *slot;
-	uint64_t one = 1;
 	uint16_t status;
 
 	if (!cq->there)
@@ -150,9 +150,20 @@ void fake_pcie_post(struct fake_pcie *f, uint16_t qid, struct nvme_cqe *cqe)
 		cq->tail = 0;
 		cq->phase ^= 1;
 	}
-	if (cq->ien && cq->vector < f->nr_fds && !atomic_load(&f->no_interrupts))
-		assert(write(f->fds[cq->vector], &one, sizeof(one)) == sizeof(one) ||
-		       errno == EAGAIN);
+	if (cq->ien && !atomic_load(&f->no_interrupts))
+		fake_vfio_interrupt(f, cq->vector);
+}
+
+bool fake_pcie_intx(const struct fake_pcie *f)
+{
+	uint16_t qid;
+
+	for (qid = 0; qid < FAKE_PCIE_QUEUES; qid++) {
+		if (f->cq[qid].there && f->cq[qid].ien &&
+		    reg_load(f, doorbell(f, 2u * qid + 1)) != f->cq[qid].tail)
+			return true;
+	}
+	return false;
 }
 
 void fake_pcie_answer(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe, uint32_t dw0,

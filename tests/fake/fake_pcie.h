@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "common/nvme.h"
-#include "host/dma.h"
+#include "host/vfio.h"
 
 enum {
 	FAKE_PCIE_BAR_BYTES = 0x3000,
@@ -67,8 +67,10 @@ struct fake_pcie {
 	uint32_t crto;
 	struct nvme_id_ctrl id;
 	struct fake_pcie_ns ns[FAKE_PCIE_NS];
-	uint16_t max_queues; /* I/O queues granted */
-	uint32_t nr_vectors;
+	uint16_t max_queues;	/* I/O queues granted */
+	enum nvmh_irq irq_best; /* the best kind of interrupts it has */
+	uint32_t nr_vectors;	/* of MSI-X or MSI */
+	bool cannot_mask;	/* nvmh_vfio_mask() */
 	/* how it behaves; may change at any time */
 	uint32_t ready_delay; /* steps until RDY follows EN */
 	atomic_bool never_ready;
@@ -104,6 +106,9 @@ struct fake_pcie {
 	atomic_uint deletes;	   /* Delete I/O Submission or Completion Queue */
 	atomic_uint rude_disables; /* with I/O submission queues there */
 	atomic_bool cut_off;	   /* nvmh_vfio_cut_off() */
+	atomic_uint masks;	   /* nvmh_vfio_mask(), masked */
+	atomic_uint unmasks;	   /* nvmh_vfio_mask() and nvmh_vfio_unmask_intx() */
+	atomic_uint interrupts;
 	struct nvme_sqe last_admin;
 	/* inside */
 	pthread_mutex_t lock;
@@ -112,6 +117,10 @@ struct fake_pcie {
 	struct nvmh_dma dma;
 	int fds[FAKE_PCIE_VECTORS];
 	uint32_t nr_fds;
+	enum nvmh_irq irq; /* kind in use */
+	bool masked[FAKE_PCIE_VECTORS];
+	bool pending[FAKE_PCIE_VECTORS]; /* came while it was masked */
+	bool intx_masked;
 	bool open;
 	bool enabled;
 	bool shut;
@@ -158,6 +167,10 @@ void *fake_pcie_dma(struct fake_pcie *f, uint64_t iova, size_t len);
 uint16_t fake_pcie_abort(struct fake_pcie *f, const struct nvme_sqe *sqe, uint32_t *dw0);
 void fake_pcie_drop_held(struct fake_pcie *f, uint16_t qid);
 
+/* fake_pcie_intx() - whether the pin is asserted: a completion queue has entries not taken */
+bool fake_pcie_intx(const struct fake_pcie *f);
+/* tests/fake/fake_vfio.c: a completion was put into a queue with this vector; under the lock */
+void fake_vfio_interrupt(struct fake_pcie *f, uint16_t vector);
 /* tests/fake/fake_vfio.c: which function is which controller. The first is 0000:01:00.0. */
 void fake_vfio_attach(struct fake_pcie *f);
 void fake_vfio_detach(struct fake_pcie *f);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/ctrl.h"
 #include "host/vfio.h"
@@ -99,6 +100,12 @@ void nvmh_vfio_close(struct nvmh_vfio *vfio)
 	pthread_mutex_unlock(&vfio->f->lock);
 }
 
+const char *nvmh_vfio_interface(const struct nvmh_vfio *vfio)
+{
+	(void)vfio;
+	return "memory";
+}
+
 volatile void *nvmh_vfio_bar(const struct nvmh_vfio *vfio, size_t *len)
 {
 	*len = FAKE_PCIE_BAR_BYTES;
@@ -121,20 +128,93 @@ const struct nvmh_dma *nvmh_vfio_dma(const struct nvmh_vfio *vfio)
 	return &vfio->f->dma;
 }
 
-uint32_t nvmh_vfio_nr_vectors(const struct nvmh_vfio *vfio)
+/* ---- interrupts ---- */
+
+const char *nvmh_irq_name(enum nvmh_irq kind)
 {
-	return vfio->f->nr_vectors;
+	static const char *const names[] = { "none", "intx", "msi", "msix" };
+
+	return names[kind];
 }
 
-int nvmh_vfio_set_vectors(struct nvmh_vfio *vfio, const int *fds, uint32_t nr)
+enum nvmh_irq nvmh_vfio_irq_kind(const struct nvmh_vfio *vfio)
 {
-	if (nr > vfio->f->nr_vectors)
-		return -EINVAL;
-	pthread_mutex_lock(&vfio->f->lock);
-	memcpy(vfio->f->fds, fds, nr * sizeof(*fds));
-	vfio->f->nr_fds = nr;
-	pthread_mutex_unlock(&vfio->f->lock);
-	return 0;
+	return vfio->f->irq;
+}
+
+int nvmh_vfio_set_irqs(struct nvmh_vfio *vfio, const int *fds, uint32_t nr)
+{
+	struct fake_pcie *f = vfio->f;
+
+	pthread_mutex_lock(&f->lock);
+	f->irq = f->irq_best;
+	if (f->irq == NVMH_IRQ_NONE)
+		nr = 0;
+	else
+		nr = min_of(nr, f->irq == NVMH_IRQ_INTX ? 1 : f->nr_vectors);
+	memcpy(f->fds, fds, nr * sizeof(*fds));
+	f->nr_fds = nr;
+	memset(f->masked, 0, sizeof(f->masked));
+	memset(f->pending, 0, sizeof(f->pending));
+	f->intx_masked = false;
+	pthread_mutex_unlock(&f->lock);
+	return (int)nr;
+}
+
+static void event(struct fake_pcie *f, uint16_t vector)
+{
+	uint64_t one = 1;
+
+	atomic_fetch_add(&f->interrupts, 1);
+	assert(write(f->fds[vector], &one, sizeof(one)) == sizeof(one) || errno == EAGAIN);
+}
+
+/* Level triggered, and masked by the kernel when it comes. */
+static void run_intx(struct fake_pcie *f)
+{
+	if (f->irq != NVMH_IRQ_INTX || f->intx_masked || !fake_pcie_intx(f))
+		return;
+	f->intx_masked = true;
+	event(f, 0);
+}
+
+void fake_vfio_interrupt(struct fake_pcie *f, uint16_t vector)
+{
+	run_intx(f);
+	if (f->irq == NVMH_IRQ_INTX || vector >= f->nr_fds)
+		return;
+	if (f->masked[vector])
+		f->pending[vector] = true;
+	else
+		event(f, vector);
+}
+
+bool nvmh_vfio_mask(struct nvmh_vfio *vfio, uint32_t vector, bool masked)
+{
+	struct fake_pcie *f = vfio->f;
+
+	if (f->cannot_mask || f->irq != NVMH_IRQ_MSIX || vector >= f->nr_fds)
+		return false;
+	pthread_mutex_lock(&f->lock);
+	atomic_fetch_add(masked ? &f->masks : &f->unmasks, 1);
+	f->masked[vector] = masked;
+	if (!masked && f->pending[vector]) {
+		f->pending[vector] = false;
+		event(f, (uint16_t)vector);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return true;
+}
+
+void nvmh_vfio_unmask_intx(struct nvmh_vfio *vfio)
+{
+	struct fake_pcie *f = vfio->f;
+
+	pthread_mutex_lock(&f->lock);
+	atomic_fetch_add(&f->unmasks, 1);
+	f->intx_masked = false;
+	run_intx(f);
+	pthread_mutex_unlock(&f->lock);
 }
 
 int nvmh_vfio_err_fd(const struct nvmh_vfio *vfio)

@@ -252,20 +252,6 @@ static void test_doorbells_beyond_the_bar_limit_queues(void **state)
 	assert_int_equal(nvmh_ctrl_nr_queues(rig.ctrl), 7);
 }
 
-static void test_few_vectors_queues_are_polled(void **state)
-{
-	struct nvmh_queue *q;
-
-	(void)state;
-	rig.drive->nr_vectors = 2;
-	rig_live(2, 0);
-	q = nvmh_ctrl_queue(rig.ctrl, 1);
-	assert_false(rig.drive->cq[2].ien);
-	assert_int_equal(nvmh_queue_arm(q), 1); /* there is nothing to sleep on */
-	assert_true(rig.drive->cq[1].ien);
-	assert_int_equal(nvmh_queue_arm(nvmh_ctrl_queue(rig.ctrl, 0)), 0);
-}
-
 static void test_lost_interrupts_are_lived_with(void **state)
 {
 	char id[4096];
@@ -580,7 +566,6 @@ int main(void)
 		rigged(test_small_mqes_makes_small_queues),
 		rigged(test_doorbell_stride_and_page_size_are_kept_to),
 		rigged(test_doorbells_beyond_the_bar_limit_queues),
-		rigged(test_few_vectors_queues_are_polled),
 		rigged(test_lost_interrupts_are_lived_with),
 		rigged(test_slow_controller_is_waited_for),
 		rigged(test_reset_aborts_outstanding_and_comes_back),
