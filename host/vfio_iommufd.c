@@ -64,8 +64,8 @@ static int bind_device(struct nvmh_vfio *vfio, const struct nvmh_pci_info *info,
 	if (!ioctl(vfio->device_fd, VFIO_BIND_IOMMUFD, &bind))
 		return 0;
 	ret = -errno;
-	if (ret == -EBUSY && nvmh_pci_group_alone(vfio->bdf, info->iommu_group))
-		return ret; /* which has said why */
+	if ((ret == -EBUSY || ret == -EPERM) && nvmh_pci_group_alone(vfio->bdf, info->iommu_group))
+		return -EBUSY; /* it has said why */
 	if (ret == -EBUSY || ret == -EINVAL)
 		return nvmh_error(-EBUSY, "%s is in use: another process has it open (%s)",
 				  vfio->bdf, path);
@@ -96,7 +96,7 @@ static int attach_device(struct nvmh_vfio *vfio)
 }
 
 /* Asked for when the function is attached: before, nothing limits the space. */
-static int read_ranges(struct nvmh_vfio *vfio)
+static int space_ranges(struct nvmh_vfio *vfio)
 {
 	struct iommufd_range answer[NVMH_DMA_MAX_RANGES];
 	struct nvmh_dma_range range[NVMH_DMA_MAX_RANGES];
@@ -146,7 +146,7 @@ static int iommufd_open(struct nvmh_vfio *vfio, const struct nvmh_pci_info *info
 	if (!ret)
 		ret = attach_device(vfio);
 	if (!ret)
-		ret = read_ranges(vfio);
+		ret = space_ranges(vfio);
 	return ret;
 }
 

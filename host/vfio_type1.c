@@ -79,7 +79,7 @@ static int open_group(struct nvmh_vfio *vfio, int group)
 }
 
 /* The addresses the IOMMU offers: less than 64 bits, with a hole for interrupts. */
-static int read_ranges(struct nvmh_vfio *vfio)
+static int container_ranges(struct nvmh_vfio *vfio)
 {
 	struct vfio_iommu_type1_info head = { .argsz = sizeof(head) };
 	struct vfio_iommu_type1_info_cap_iova_range cap;
@@ -126,7 +126,7 @@ static int type1_open(struct nvmh_vfio *vfio, const struct nvmh_pci_info *info)
 	if (!ret)
 		ret = open_group(vfio, info->iommu_group);
 	if (!ret)
-		ret = read_ranges(vfio);
+		ret = container_ranges(vfio);
 	if (ret)
 		return ret;
 	vfio->device_fd = ioctl(vfio->group_fd, VFIO_GROUP_GET_DEVICE_FD, vfio->bdf);
