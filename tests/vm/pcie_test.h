@@ -32,6 +32,7 @@ enum {
 	PAGE = 4096,
 	DEPTH = 32,
 	LOAD_BLOCK = 64 << 10,
+	SLEEPER_READS = 4000,
 };
 
 static const char *bdf;
@@ -165,6 +166,25 @@ static inline bool kernel_disk(uint32_t nsid, char *path, size_t size)
 	if (dir)
 		closedir(dir);
 	return found;
+}
+
+/* The drive's own VFIO file, if the kernel has such. */
+static inline bool device_file(char *path, size_t size)
+{
+	char folder[300];
+	struct dirent *de;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(folder);
+	while (dir && !found && (de = readdir(dir))) {
+		found = de->d_name[0] != '.';
+		snprintf(path, size, "/dev/vfio/devices/%.32s", de->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found && !access(path, F_OK);
 }
 
 /* @fn as somebody without privileges. */
