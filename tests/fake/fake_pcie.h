@@ -93,7 +93,8 @@ struct fake_pcie {
 	void (*on_cqe)(struct fake_pcie *f, uint16_t qid,
 		       struct nvme_cqe *cqe); /* last look before it is posted */
 	void (*on_data)(struct fake_pcie *f, const struct nvme_sqe *sqe,
-			void *page); /* Identify data before it goes out */
+			void *page);		/* Identify data before it goes out */
+	void (*on_unmask)(struct fake_pcie *f); /* a vector is about to be unmasked */
 	/* what it saw */
 	atomic_uint commands; /* fetched */
 	atomic_uint faults;   /* addresses that were not mapped, PRPs against the rules */

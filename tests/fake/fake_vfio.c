@@ -195,6 +195,8 @@ bool nvmh_vfio_mask(struct nvmh_vfio *vfio, uint32_t vector, bool masked)
 
 	if (f->cannot_mask || f->irq != NVMH_IRQ_MSIX || vector >= f->nr_fds)
 		return false;
+	if (!masked && f->on_unmask)
+		f->on_unmask(f);
 	pthread_mutex_lock(&f->lock);
 	atomic_fetch_add(masked ? &f->masks : &f->unmasks, 1);
 	f->masked[vector] = masked;

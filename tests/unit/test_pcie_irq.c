@@ -302,6 +302,29 @@ static void test_what_came_while_masked_wakes_or_is_seen(void **state)
 	assert_int_equal(nvmh_queue_poll(q), 1);
 }
 
+static void complete_silently(struct fake_pcie *f)
+{
+	atomic_store(&f->no_interrupts, true);
+	assert_int_equal(fake_pcie_release(f, 1, false), 1);
+	atomic_store(&f->no_interrupts, false);
+}
+
+/* The last look is after the unmasking, even where a device forgets what came while it was masked. */
+static void test_what_comes_while_arming_is_seen(void **state)
+{
+	struct nvmh_queue *q;
+
+	(void)state;
+	rig_live(1, 0);
+	q = nvmh_ctrl_queue(rig.ctrl, 0);
+	until_masked(q);
+	hold_one();
+	rig.drive->on_unmask = complete_silently;
+	assert_int_equal(nvmh_queue_arm(q), 1);
+	rig.drive->on_unmask = NULL;
+	assert_int_equal(nvmh_queue_poll(q), 1);
+}
+
 static void test_what_comes_after_arming_wakes(void **state)
 {
 	struct nvmh_queue *q;
@@ -399,6 +422,7 @@ int main(void)
 		rigged(test_owner_that_polls_has_its_vector_masked),
 		rigged(test_owner_that_sleeps_often_is_never_masked),
 		rigged(test_what_came_while_masked_wakes_or_is_seen),
+		rigged(test_what_comes_while_arming_is_seen),
 		rigged(test_what_comes_after_arming_wakes),
 		rigged(test_reset_unmasks),
 		rigged(test_vector_that_cannot_be_masked_is_lived_with),
