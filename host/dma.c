@@ -36,18 +36,41 @@ void nvmh_dma_done(struct nvmh_dma *dma)
 	memset(dma, 0, sizeof(*dma));
 }
 
+bool nvmh_dma_overlaps(const struct nvmh_dma *dma, uint64_t first, uint64_t last, uint64_t *end)
+{
+	const struct nvmh_dma_table *table = atomic_load(&dma->table);
+	uint32_t i;
+
+	for (i = 0; table && i < table->nr; i++) {
+		const struct nvmh_dma_region *r = &table->region[i];
+
+		if (r->iova <= last && r->iova + (r->len - 1) >= first) {
+			*end = r->iova + (r->len - 1);
+			return true;
+		}
+	}
+	return false;
+}
+
 int nvmh_dma_alloc(struct nvmh_dma *dma, uintptr_t va, size_t len, uint64_t *iova)
 {
+	uint64_t taken;
 	uint64_t start;
 	uint64_t end;
 
 	for (; dma->at_range < dma->nr_ranges; dma->at_range++) {
 		const struct nvmh_dma_range *r = &dma->range[dma->at_range];
 
+again:
 		start = max_of(dma->at, r->first);
 		if (!__builtin_add_overflow(start, (va - start) & HUGE_MASK, &start) && len &&
 		    !__builtin_add_overflow(start, len - 1, &end) && end <= r->last &&
 		    end != UINT64_MAX) {
+			/* a BAR that lies at its own address */
+			if (unlikely(nvmh_dma_overlaps(dma, start, end, &taken))) {
+				dma->at = taken + 1;
+				goto again;
+			}
 			dma->at = end + 1;
 			*iova = start;
 			return 0;

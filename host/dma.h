@@ -8,6 +8,7 @@
 #define HOST_DMA_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ void nvmh_dma_done(struct nvmh_dma *dma);
  * offsets. Never 0. Return: 0, -ENOSPC.
  */
 int nvmh_dma_alloc(struct nvmh_dma *dma, uintptr_t va, size_t len, uint64_t *iova);
+
+/* nvmh_dma_overlaps() - whether the device has a region within [first, last]; its last address */
+bool nvmh_dma_overlaps(const struct nvmh_dma *dma, uint64_t first, uint64_t last, uint64_t *end);
 
 /* nvmh_dma_add() - publishes a region. Return: 0, -EEXIST (overlap), -ENOSPC, -ENOMEM, -EINVAL
  * (wraps). */

@@ -202,6 +202,8 @@ static int check_function(struct nvmh_vfio *vfio, const char *bdf, struct nvmh_p
 	if (ret)
 		return ret;
 	memcpy(vfio->bdf, info.bdf, sizeof(vfio->bdf));
+	vfio->vendor = info.vendor;
+	vfio->device = info.device;
 	if (info.class_code != NVMH_PCI_CLASS_NVME)
 		return nvmh_error(-EINVAL, "%s is no NVMe controller (PCI class %06x)", vfio->bdf,
 				  info.class_code);
@@ -263,7 +265,7 @@ int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop)
 		return nvmh_error(-ENOMEM, "out of memory");
 	vfio->container_fd = vfio->group_fd = vfio->iommu_fd = vfio->device_fd = -1;
 	vfio->irqs.err_fd = vfio->irqs.req_fd = -1;
-	vfio->bar = vfio->irqs.map = MAP_FAILED;
+	vfio->bar = vfio->mem = vfio->irqs.map = MAP_FAILED;
 	ret = check_function(vfio, bdf, &info);
 	if (!ret)
 		ret = open_interface(vfio, &info);
@@ -287,6 +289,8 @@ void nvmh_vfio_close(struct nvmh_vfio *vfio)
 		return;
 	if (vfio->bar != MAP_FAILED)
 		munmap(vfio->bar, vfio->bar_len);
+	if (vfio->mem != MAP_FAILED)
+		munmap(vfio->mem, vfio->mem_len);
 	if (vfio->device_fd >= 0) {
 		/* may fail where the device is gone, and then does not matter */
 		nvmh_vfio_set_command(vfio, 0, PCI_COMMAND_MASTER);
@@ -346,6 +350,12 @@ int nvmh_vfio_map(struct nvmh_vfio *vfio, void *base, size_t len)
 	return 0;
 }
 
+void nvmh_vfio_id(const struct nvmh_vfio *vfio, uint16_t *vendor, uint16_t *device)
+{
+	*vendor = vfio->vendor;
+	*device = vfio->device;
+}
+
 const struct nvmh_dma *nvmh_vfio_dma(const struct nvmh_vfio *vfio)
 {
 	return &vfio->dma;
@@ -383,6 +393,8 @@ void nvmh_vfio_cut_off(struct nvmh_vfio *vfio)
 	vfio->cut_off = true;
 	nvmh_vfio_set_command(vfio, 0, PCI_COMMAND_MASTER);
 	for (i = 0; table && i < table->nr; i++) {
+		if (table->region[i].va == (uintptr_t)vfio->mem)
+			continue; /* the device's own */
 		ret = vfio->ops->unmap(vfio, table->region[i].iova, table->region[i].len);
 		if (ret)
 			log_err("memory stays mapped for a device that is cut off bdf=%s errno=%s",

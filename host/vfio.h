@@ -46,6 +46,22 @@ const char *nvmh_vfio_interface(const struct nvmh_vfio *vfio); /* "cdev" or "gro
 /* nvmh_vfio_bar() - BAR 0 as far as it can be mapped, from its start: @len bytes */
 volatile void *nvmh_vfio_bar(const struct nvmh_vfio *vfio, size_t *len);
 
+/* nvmh_vfio_id() - what kind of device it is */
+void nvmh_vfio_id(const struct nvmh_vfio *vfio, uint16_t *vendor, uint16_t *device);
+
+/**
+ * nvmh_vfio_bar_map() - map part of a BAR that holds memory: the controller memory buffer
+ * @bar: 0..5. @off, @len: multiples of the host's page size.
+ * @own_address: the device finds it at the BAR's address on the bus; else at one chosen here, from
+ *	the addresses for memory.
+ * @base: where we find it, until nvmh_vfio_close(). @iova: where the device does; the look-ups in
+ *	nvmh_vfio_dma() know it, too.
+ *
+ * Can be had once. Return: 0, or -errno with nvmh_strerror().
+ */
+int nvmh_vfio_bar_map(struct nvmh_vfio *vfio, uint32_t bar, uint64_t off, size_t len,
+		      bool own_address, void **base, uint64_t *iova);
+
 /* nvmh_vfio_map() - lets the device reach [base, base + len), page aligned. Return: 0; -errno with
  * nvmh_strerror(). */
 int nvmh_vfio_map(struct nvmh_vfio *vfio, void *base, size_t len);

@@ -66,6 +66,10 @@ struct nvmh_vfio {
 
 	void *bar; /* MAP_FAILED: not mapped */
 	size_t bar_len;
+	void *mem; /* nvmh_vfio_bar_map(); MAP_FAILED: not mapped */
+	size_t mem_len;
+	uint16_t vendor;
+	uint16_t device;
 	uint64_t config_off; /* PCI configuration space within device_fd */
 	uint32_t flags;	     /* VFIO_DEVICE_FLAGS_* */
 	bool cut_off;
