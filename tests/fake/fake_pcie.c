@@ -46,6 +46,9 @@ struct fake_pcie *fake_pcie_create(void)
 	f->bar = aligned_alloc(4096, FAKE_PCIE_BAR_BYTES);
 	assert(f->bar);
 	memset(f->bar, 0, FAKE_PCIE_BAR_BYTES);
+	f->cmb = aligned_alloc(4096, FAKE_PCIE_CMB_BAR);
+	assert(f->cmb);
+	f->cmb_bar = 2;
 	/* MQES 1023, CQR, TO 2 s, DSTRD 0, NVM command set, MPSMIN 0, MPSMAX 4 */
 	f->cap = 1023 | 1ull << 16 | 4ull << 24 | 1ull << 37 | 4ull << 52;
 	f->vs = 0x10400;
@@ -75,8 +78,11 @@ void fake_pcie_free(struct fake_pcie *f)
 	fake_pcie_stop(f);
 	assert(!f->open);
 	fake_vfio_detach(f);
-	for (i = 0; i < FAKE_PCIE_NS; i++)
+	for (i = 0; i < FAKE_PCIE_NS; i++) {
 		free(f->ns[i].data);
+		free(f->ns[i].md);
+	}
+	free(f->cmb);
 	pthread_mutex_destroy(&f->lock);
 	free(f->bar);
 	free(f);
@@ -110,9 +116,14 @@ void *fake_pcie_dma(struct fake_pcie *f, uint64_t iova, size_t len)
 	const struct nvmh_dma_table *table = atomic_load(&f->dma.table);
 	uint32_t i;
 
+	if (f->cba && iova >= f->cba && iova - f->cba < f->cmb_bytes &&
+	    len <= f->cmb_bytes - (iova - f->cba))
+		return f->cmb + (iova - f->cba);
 	for (i = 0; table && !atomic_load(&f->cut_off) && i < table->nr; i++) {
 		const struct nvmh_dma_region *r = &table->region[i];
 
+		if (r->va >= (uintptr_t)f->cmb && r->va < (uintptr_t)f->cmb + FAKE_PCIE_CMB_BAR)
+			continue; /* not memory of the host */
 		if (iova >= r->iova && iova - r->iova < r->len && len <= r->len - (iova - r->iova))
 			return (void *)(r->va + (uintptr_t)(iova - r->iova));
 	}
@@ -197,22 +208,31 @@ static void take_command(struct fake_pcie *f, uint16_t qid, const struct nvme_sq
 static void run_queue(struct fake_pcie *f, uint16_t qid)
 {
 	struct fake_pcie_sq *sq = &f->sq[qid];
-	uint32_t tail = reg_load(f, doorbell(f, 2u * qid));
+	uint32_t tail = fake_pcie_tail(f, qid);
 	const struct nvme_sqe *slot;
 	struct nvme_sqe sqe;
 
-	if (tail >= sq->size) {
-		atomic_fetch_add(&f->faults, 1); /* invalid doorbell value */
+	if (tail == FAKE_PCIE_NOT_RUNG)
 		return;
-	}
-	while (sq->there && f->enabled && sq->head != tail) {
-		slot = fake_pcie_dma(f, sq->base + sq->head * sizeof(*slot), sizeof(*slot));
-		if (!slot)
+	do {
+		if (tail >= sq->size) {
+			atomic_fetch_add(&f->faults, 1); /* invalid doorbell value */
 			return;
-		sqe = *slot;
-		sq->head = (uint16_t)(sq->head + 1 == sq->size ? 0 : sq->head + 1);
-		take_command(f, qid, &sqe);
-	}
+		}
+		while (sq->there && f->enabled && sq->head != tail) {
+			slot = fake_pcie_dma(f, sq->base + sq->head * sizeof(*slot), sizeof(*slot));
+			if (!slot)
+				return;
+			sqe = *slot;
+			atomic_fetch_add(&f->cmb_fetches,
+					 (uint8_t *)slot >= f->cmb &&
+						 (uint8_t *)slot < f->cmb + FAKE_PCIE_CMB_BAR);
+			sq->head = (uint16_t)(sq->head + 1 == sq->size ? 0 : sq->head + 1);
+			take_command(f, qid, &sqe);
+		}
+		if (!sq->there || !f->enabled)
+			return;
+	} while (fake_pcie_read_up_to(f, qid, sq->head, &tail));
 }
 
 /* ---- registers ---- */
@@ -249,6 +269,7 @@ static void disable(struct fake_pcie *f)
 	f->shut = false;
 	f->nr_held = 0;
 	f->aer_posted = false;
+	fake_pcie_feat_reset(f);
 	memset(f->sq, 0, sizeof(f->sq));
 	memset(f->cq, 0, sizeof(f->cq));
 	memset(f->bar + DOORBELLS, 0, FAKE_PCIE_BAR_BYTES - DOORBELLS);
@@ -302,6 +323,7 @@ static void step_registers(struct fake_pcie *f)
 	reg_store(f, NVME_REG_CAP + 4, (uint32_t)(f->cap >> 32));
 	reg_store(f, NVME_REG_VS, f->vs);
 	reg_store(f, NVME_REG_CRTO, f->crto);
+	fake_pcie_feat_registers(f);
 	if (NVME_CC_EN(cc) && !f->enabled) {
 		if (f->countdown++ >= f->ready_delay)
 			enable(f);

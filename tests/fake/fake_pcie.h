@@ -25,15 +25,23 @@ enum {
 	FAKE_PCIE_NS = 8,
 	FAKE_PCIE_HELD = 1024,
 	FAKE_PCIE_VECTORS = 65,
+	FAKE_PCIE_NOT_RUNG = 1 << 30, /* fake_pcie_tail() */
+	FAKE_PCIE_CMB_BAR = 1 << 20,  /* bytes of the BAR with the controller memory buffer */
 };
+
+#define FAKE_PCIE_BAR_ADDRESS UINT64_C(0x4000a00000) /* that BAR's own */
 
 struct fake_pcie_ns {
 	uint32_t nsid; /* 0: none */
 	uint64_t nsze;
 	uint32_t lba_size;
 	uint8_t *data;
+	uint32_t ms; /* fake_pcie_set_md() */
+	bool ext;
+	uint8_t *md;
 	struct nvme_id_ns id; /* may be tampered with */
 	uint8_t desc[4096];   /* descriptors */
+	uint8_t csi_id[4096]; /* Identify Namespace of its command set */
 };
 
 struct fake_pcie_sq {
@@ -71,6 +79,13 @@ struct fake_pcie {
 	enum nvmh_irq irq_best; /* the best kind of interrupts it has */
 	uint32_t nr_vectors;	/* of MSI-X or MSI */
 	bool cannot_mask;	/* nvmh_vfio_mask() */
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t cmbloc; /* CAP.CMBS: read as 0 until CMBMSC.CRE is set */
+	uint32_t cmbsz;
+	uint32_t cmb_bar; /* that there is */
+	bool cbai;	  /* CMBSTS.CBAI */
+	uint8_t zasl;
 	/* how it behaves; may change at any time */
 	uint32_t ready_delay; /* steps until RDY follows EN */
 	atomic_bool never_ready;
@@ -88,6 +103,7 @@ struct fake_pcie {
 	int req_fd;
 	bool no_shutdown;   /* CSTS.SHST stays */
 	uint32_t link_down; /* steps for which registers read all ones after a subsystem reset */
+	atomic_bool no_event_index; /* shadow doorbells: it never asks for a ring again */
 	uint16_t (*on_admin)(struct fake_pcie *f,
 			     const struct nvme_sqe *sqe); /* a status other than 0 is the answer */
 	void (*on_cqe)(struct fake_pcie *f, uint16_t qid,
@@ -110,7 +126,18 @@ struct fake_pcie {
 	atomic_uint masks;	   /* nvmh_vfio_mask(), masked */
 	atomic_uint unmasks;	   /* nvmh_vfio_mask() and nvmh_vfio_unmask_intx() */
 	atomic_uint interrupts;
+	atomic_uint rings;	 /* of submission queues with shadow doorbells */
+	atomic_uint cmb_fetches; /* commands from the controller memory buffer */
+	atomic_uint sgls;	 /* commands with SGLs */
+	atomic_bool hmb_on;
+	uint64_t hmb_bytes;
+	unsigned int hmb_offers;
+	unsigned int hmb_returns; /* offers that said so: MR */
+	unsigned int hmb_ends;
+	unsigned int hmb_bad; /* offers that it does not take */
 	struct nvme_sqe last_admin;
+	struct nvme_sqe last_io;
+	uint32_t sq_flags[FAKE_PCIE_QUEUES]; /* dword 11 of Create I/O Submission Queue */
 	/* inside */
 	pthread_mutex_t lock;
 	pthread_t thread;
@@ -129,6 +156,12 @@ struct fake_pcie {
 	uint32_t countdown;
 	struct fake_pcie_sq sq[FAKE_PCIE_QUEUES];
 	struct fake_pcie_cq cq[FAKE_PCIE_QUEUES];
+	uint8_t *cmb;
+	bool cmb_mapped;
+	uint64_t cba; /* 0: off */
+	uint64_t cmb_bytes;
+	uint64_t dbbuf_db; /* 0: none */
+	uint64_t dbbuf_ei;
 	struct fake_pcie_held held[FAKE_PCIE_HELD];
 	uint32_t nr_held;
 	struct nvme_sqe aer;
@@ -142,6 +175,10 @@ struct fake_pcie *fake_pcie_create(void);
 void fake_pcie_free(struct fake_pcie *f);
 struct fake_pcie_ns *fake_pcie_add_ns(struct fake_pcie *f, uint32_t nsid, uint8_t lbads,
 				      uint64_t nsze);
+
+/* fake_pcie_set_md() - @ms bytes of metadata per block, within the blocks if @ext, with protection
+ * information of @pi_type (0: none) */
+void fake_pcie_set_md(struct fake_pcie_ns *ns, uint16_t ms, bool ext, uint8_t pi_type);
 
 void fake_pcie_step(struct fake_pcie *f);
 void fake_pcie_run(struct fake_pcie *f); /* steps in a thread until fake_pcie_stop() */
@@ -172,6 +209,28 @@ void fake_pcie_drop_held(struct fake_pcie *f, uint16_t qid);
 bool fake_pcie_intx(const struct fake_pcie *f);
 /* tests/fake/fake_vfio.c: a completion was put into a queue with this vector; under the lock */
 void fake_vfio_interrupt(struct fake_pcie *f, uint16_t vector);
+
+/* tests/fake/fake_pcie_data.c: between @data and what the command's PRPs or SGLs describe */
+bool fake_pcie_move(struct fake_pcie *f, const struct nvme_sqe *sqe, void *data, size_t len,
+		    bool to_host);
+/* Read or Write of @nlb blocks that are there. Return: a status. */
+uint16_t fake_pcie_rw(struct fake_pcie *f, struct fake_pcie_ns *ns, const struct nvme_sqe *sqe,
+		      uint64_t slba, uint32_t nlb);
+static inline uint32_t fake_pcie_page_size(const struct fake_pcie *f)
+{
+	return 4096u << NVME_CAP_MPSMIN(f->cap);
+}
+
+/* tests/fake/fake_pcie_feat.c: controller memory buffer, shadow doorbells, host memory buffer */
+void fake_pcie_feat_registers(struct fake_pcie *f); /* with each step */
+void fake_pcie_feat_reset(struct fake_pcie *f);
+uint16_t fake_pcie_dbbuf_config(struct fake_pcie *f, const struct nvme_sqe *sqe);
+uint16_t fake_pcie_hmb(struct fake_pcie *f, const struct nvme_sqe *sqe);
+/* The tail that the host told by shadow and register; FAKE_PCIE_NOT_RUNG: nothing to look at. */
+uint32_t fake_pcie_tail(struct fake_pcie *f, uint16_t qid);
+/* The queue was read up to @head: whether more came meanwhile, up to @tail. */
+bool fake_pcie_read_up_to(struct fake_pcie *f, uint16_t qid, uint32_t head, uint32_t *tail);
+
 /* tests/fake/fake_vfio.c: which function is which controller. The first is 0000:01:00.0. */
 void fake_vfio_attach(struct fake_pcie *f);
 void fake_vfio_detach(struct fake_pcie *f);

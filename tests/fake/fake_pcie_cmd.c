@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The commands of the controller made of memory, and its own reading of PRPs, which knows nothing
- * of the driver's. Entry point: fake_pcie_command(). NVM Express Base Specification 2.x, "Admin
- * Command Set", "Physical Region Page Entry and List"; NVM Command Set.
+ * The commands of the controller made of memory. Entry point: fake_pcie_command(). NVM Express Base
+ * Specification 2.x, "Admin Command Set"; NVM Command Set.
  */
 #include <stdlib.h>
 
@@ -13,68 +12,6 @@ enum {
 	MAX_DATA = 2 << 20,
 };
 
-static uint32_t page_size(const struct fake_pcie *f)
-{
-	return PAGE << NVME_CAP_MPSMIN(f->cap);
-}
-
-static bool copy_page(struct fake_pcie *f, uint64_t iova, void *data, size_t len, bool to_host)
-{
-	void *p = fake_pcie_dma(f, iova, len);
-
-	if (!p)
-		return false;
-	memcpy(to_host ? p : data, to_host ? data : p, len);
-	return true;
-}
-
-/* Moves @len bytes between @data and what the command's PRPs describe. */
-static bool move_data(struct fake_pcie *f, const struct nvme_sqe *sqe, void *data, size_t len,
-		      bool to_host)
-{
-	uint64_t page = page_size(f);
-	uint64_t at = le64_get(sqe->dptr.prp.prp1);
-	uint64_t list = le64_get(sqe->dptr.prp.prp2);
-	size_t part = min_of((uint64_t)len, page - at % page);
-	const le64_t *entry;
-
-	if (at % 4 || !copy_page(f, at, data, part, to_host))
-		goto bad;
-	data = (char *)data + part;
-	len -= part;
-	if (!len)
-		return true;
-	if (len <= page) /* PRP 2 is the second page */
-		return list % page == 0 ? copy_page(f, list, data, len, to_host)
-					: (atomic_fetch_add(&f->faults, 1), false);
-	if (list % 8)
-		goto bad;
-	while (len) {
-		entry = fake_pcie_dma(f, list, sizeof(*entry));
-		if (!entry)
-			return false;
-		at = le64_get(*entry);
-		/* the last entry of a page of the list leads to the next page, unless it is the
-		 * last of all */
-		if (list % page == page - 8 && len > page) {
-			list = at;
-			if (list % 8)
-				goto bad;
-			continue;
-		}
-		part = min_of((uint64_t)len, page);
-		if (at % page || !copy_page(f, at, data, part, to_host))
-			goto bad;
-		data = (char *)data + part;
-		len -= part;
-		list += 8;
-	}
-	return true;
-bad:
-	atomic_fetch_add(&f->faults, 1);
-	return false;
-}
-
 static uint16_t send_page(struct fake_pcie *f, const struct nvme_sqe *sqe, const void *page,
 			  size_t len)
 {
@@ -83,7 +20,7 @@ static uint16_t send_page(struct fake_pcie *f, const struct nvme_sqe *sqe, const
 	memcpy(data, page, len);
 	if (f->on_data)
 		f->on_data(f, sqe, data);
-	return move_data(f, sqe, data, len, true) ? 0 : ST_DATA_XFER_ERROR;
+	return fake_pcie_move(f, sqe, data, len, true) ? 0 : ST_DATA_XFER_ERROR;
 }
 
 static struct fake_pcie_ns *find_ns(struct fake_pcie *f, uint32_t nsid)
@@ -120,6 +57,11 @@ static uint16_t identify(struct fake_pcie *f, const struct nvme_sqe *sqe)
 		return send_page(f, sqe, ns ? (void *)&ns->id : list, PAGE);
 	case NVME_IDENTIFY_CNS_NS_DESC_LIST:
 		return ns ? send_page(f, sqe, ns->desc, PAGE) : ST_INVALID_NS;
+	case NVME_IDENTIFY_CNS_CSI_NS:
+		return ns ? send_page(f, sqe, ns->csi_id, PAGE) : ST_INVALID_NS;
+	case NVME_IDENTIFY_CNS_CSI_CTRL:
+		memcpy(list, &f->zasl, sizeof(f->zasl));
+		return send_page(f, sqe, list, PAGE);
 	}
 	return ST_INVALID_FIELD;
 }
@@ -136,7 +78,8 @@ static uint16_t create_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 		return ST_INVALID_QID;
 	if (size < 2 || size > NVME_CAP_MQES(f->cap) + 1u)
 		return ST_INVALID_QUEUE_SIZE;
-	if (!(cdw11 & 1) || base % page_size(f) || !fake_pcie_dma(f, base, size * (cq ? 16u : 64u)))
+	if (!(cdw11 & 1) || base % fake_pcie_page_size(f) ||
+	    !fake_pcie_dma(f, base, size * (cq ? 16u : 64u)))
 		return ST_INVALID_FIELD;
 	if (cq) {
 		if (f->cq[qid].there)
@@ -152,6 +95,7 @@ static uint16_t create_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 		};
 		return 0;
 	}
+	f->sq_flags[qid] = cdw11;
 	if (f->sq[qid].there || !f->cq[cdw11 >> 16 & 0x3f].there)
 		return ST_INVALID_QID;
 	fake_pcie_clear_doorbell(f, qid, false);
@@ -232,7 +176,12 @@ static void admin(struct fake_pcie *f, const struct nvme_sqe *sqe)
 		if ((le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_NUM_QUEUES) {
 			wanted = min_of(wanted, f->max_queues - 1u);
 			dw0 = wanted << 16 | wanted;
+		} else if ((le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_HOST_MEM_BUF) {
+			status = fake_pcie_hmb(f, sqe);
 		}
+		break;
+	case nvme_admin_dbbuf:
+		status = fake_pcie_dbbuf_config(f, sqe);
 		break;
 	case nvme_admin_get_log_page:
 		status = get_log(f, sqe);
@@ -268,14 +217,13 @@ static uint16_t io(struct fake_pcie *f, const struct nvme_sqe *sqe)
 		return ST_LBA_RANGE;
 	if ((size_t)nlb * ns->lba_size > MAX_DATA)
 		return ST_INVALID_FIELD;
-	return move_data(f, sqe, ns->data + slba * ns->lba_size, (size_t)nlb * ns->lba_size,
-			 sqe->opcode == nvme_cmd_read)
-		       ? 0
-		       : ST_DATA_XFER_ERROR;
+	return fake_pcie_rw(f, ns, sqe, slba, nlb);
 }
 
 void fake_pcie_command(struct fake_pcie *f, uint16_t qid, const struct nvme_sqe *sqe)
 {
+	if (qid)
+		f->last_io = *sqe;
 	if (qid)
 		fake_pcie_answer(f, qid, sqe, 0, io(f, sqe));
 	else

@@ -95,6 +95,7 @@ void nvmh_vfio_close(struct nvmh_vfio *vfio)
 		return;
 	pthread_mutex_lock(&vfio->f->lock);
 	vfio->f->open = false;
+	vfio->f->cmb_mapped = false;
 	vfio->f->nr_fds = 0;
 	nvmh_dma_done(&vfio->f->dma);
 	pthread_mutex_unlock(&vfio->f->lock);
@@ -110,6 +111,37 @@ volatile void *nvmh_vfio_bar(const struct nvmh_vfio *vfio, size_t *len)
 {
 	*len = FAKE_PCIE_BAR_BYTES;
 	return vfio->f->bar;
+}
+
+void nvmh_vfio_id(const struct nvmh_vfio *vfio, uint16_t *vendor, uint16_t *device)
+{
+	*vendor = vfio->f->vendor;
+	*device = vfio->f->device;
+}
+
+int nvmh_vfio_bar_map(struct nvmh_vfio *vfio, uint32_t bar, uint64_t off, size_t len,
+		      bool own_address, void **base, uint64_t *iova)
+{
+	struct fake_pcie *f = vfio->f;
+	uint64_t end;
+	int ret;
+
+	if (f->cmb_mapped || bar != f->cmb_bar || off % 4096 || !len || len % 4096 ||
+	    off > FAKE_PCIE_CMB_BAR || len > FAKE_PCIE_CMB_BAR - off)
+		return nvmh_error(-ENXIO, "BAR %u has no %zu bytes", bar, len);
+	*base = f->cmb + off;
+	if (own_address) {
+		*iova = FAKE_PCIE_BAR_ADDRESS + off;
+		ret = nvmh_dma_overlaps(&f->dma, *iova, *iova + len - 1, &end) ? -EADDRINUSE : 0;
+	} else {
+		ret = nvmh_dma_alloc(&f->dma, (uintptr_t)*base, len, iova);
+	}
+	if (!ret)
+		ret = nvmh_dma_add(&f->dma, (uintptr_t)*base, len, *iova);
+	if (ret)
+		return nvmh_error(ret, "no address for BAR %u", bar);
+	f->cmb_mapped = true;
+	return 0;
 }
 
 int nvmh_vfio_map(struct nvmh_vfio *vfio, void *base, size_t len)
