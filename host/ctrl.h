@@ -355,6 +355,7 @@ struct nvmh_ctrl {
 	struct nvmh_aen aen;
 	struct nvmh_keep_alive keep_alive;
 
+	uint32_t quirks; /* enum nvmh_quirk, from opening on */
 	uint64_t cap;
 	uint32_t vs;
 	uint32_t cc;

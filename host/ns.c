@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "host/ctrl.h"
+#include "host/quirks.h"
 
 enum {
 	LIST_ENTRIES = 1024,
@@ -52,6 +53,20 @@ static void leave_out(struct nvmh_ctrl *ctrl, uint32_t nsid, const char *why)
 }
 
 /* ---- what a drive says about one namespace ---- */
+
+static void apply_quirks(const struct nvmh_ctrl *ctrl, struct nvmh_ns *ns)
+{
+	ns->noiob = le16toh(ns->id.noiob);
+	if (ctrl->quirks & NVMH_QUIRK_STRIPE_SIZE && ctrl->id.mdts)
+		ns->noiob = max_of(ctrl->max_xfer / ns->lba_size, 1u);
+	if (ctrl->quirks & NVMH_QUIRK_DEALLOCATE_ZEROES)
+		ns->id.dlfeat = (uint8_t)((ns->id.dlfeat & ~7) | 1);
+	if (ctrl->quirks & NVMH_QUIRK_BOGUS_NID) {
+		memset(ns->eui64, 0, sizeof(ns->eui64));
+		memset(ns->nguid, 0, sizeof(ns->nguid));
+		memset(ns->uuid, 0, sizeof(ns->uuid));
+	}
+}
 
 /* Return: NULL, or why the namespace cannot be used. */
 static const char *decode_ns(struct nvmh_ns *ns)
@@ -134,7 +149,7 @@ static int stage_start(struct nvmh_ctrl *ctrl)
 	scan->list = calloc(LIST_ENTRIES, sizeof(*scan->list));
 	if (!scan->list)
 		return nvmh_error(-ENOMEM, "out of memory");
-	scan->by_number = ctrl->vs < VS_1_1;
+	scan->by_number = ctrl->vs < VS_1_1 || ctrl->quirks & NVMH_QUIRK_IDENTIFY_CNS;
 	scan->stage = SCAN_LIST;
 	return 0;
 }
@@ -263,7 +278,9 @@ static int stage_desc(struct nvmh_ctrl *ctrl)
 	uint8_t page[NVME_IDENTIFY_DATA_SIZE];
 	int ret;
 
-	if (ctrl->vs >= VS_1_3 || ctrl->ops->remote) {
+	/* what there is of the three identifiers may be of no use, the command set always is */
+	if ((ctrl->vs >= VS_1_3 || ctrl->ops->remote) &&
+	    !(ctrl->quirks & (NVMH_QUIRK_NO_NS_DESC_LIST | NVMH_QUIRK_IDENTIFY_CNS))) {
 		ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_NS_DESC_LIST, 0);
 		if (ret)
 			return ret;
@@ -275,6 +292,7 @@ static int stage_desc(struct nvmh_ctrl *ctrl)
 			decode_descriptors(ns, page);
 		}
 	}
+	apply_quirks(ctrl, ns);
 	scan->stage = SCAN_NS;
 	scan->index++;
 	if (ns->csi != CSI_NVM && ns->csi != CSI_ZNS)

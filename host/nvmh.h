@@ -151,11 +151,12 @@ struct nvmh_ns {
 	uint64_t ncap;
 	bool ext_lba; /* metadata at the end of each block */
 	uint8_t pi_type;
-	uint8_t csi;	  /* command set */
+	uint8_t csi;	 /* command set */
+	uint32_t noiob;	 /* blocks: I/O across a multiple of it is slower; 0: none known */
 	uint8_t eui64[8]; /* all zero: none */
 	uint8_t nguid[16];
 	uint8_t uuid[16];
-	struct nvme_id_ns id; /* as the controller sent it */
+	struct nvme_id_ns id; /* as the controller sent it, but for what is known to be wrong */
 };
 
 const struct nvme_id_ctrl *nvmh_ctrl_id(const struct nvmh_ctrl *ctrl);

@@ -154,6 +154,9 @@ static int step_present(struct nvmh_ctrl *ctrl)
 
 	if (pcie->wanted_back)
 		return nvmh_error(-ENODEV, "the kernel removes the device");
+	if (ctrl->quirks & NVMH_QUIRK_128_BYTES_SQES)
+		return nvmh_error(-ENOTSUP,
+				  "its commands are of 128 bytes, as no specification says");
 	if (pcie->cut_off)
 		return nvmh_error(-ENODEV, "%s, and was cut off from memory", pcie->cut_off_why);
 	return 0;
@@ -308,8 +311,6 @@ static int wait_shutdown(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	return 0;
 }
 
-static int set_vectors(struct nvmh_ctrl *ctrl, struct pcie *pcie);
-
 /* A controller reset was not enough, or a subsystem reset cost the function its set-up: it is
  * idle, so a failure here is for the bring-up to find. */
 static void reset_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
@@ -318,7 +319,7 @@ static void reset_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 
 	ctrl->function_reset = false;
 	if (!ret)
-		ret = set_vectors(ctrl, pcie);
+		ret = nvmh_pcie_irq_set(ctrl);
 	log_notice("PCI function reset name=\"%s\" errno=%s", ctrl->name,
 		   ret ? strerrorname_np(-ret) : "none");
 }
@@ -327,6 +328,9 @@ static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
 	uint32_t csts;
 
+	if (ctrl->quirks & NVMH_QUIRK_DELAY_BEFORE_CHK_RDY &&
+	    clock_now_ns() - pcie->disabled_ns < NVMH_QUIRK_DELAY_MS * NS_PER_MS)
+		return -EAGAIN;
 	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
 		quiet_cut_off(pcie, gone);
 		return 0;
@@ -395,6 +399,7 @@ static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 			break;
 		case PCIE_QUIET_DISABLE:
 			pcie_reg_write32(ctrl, NVME_REG_CC, ctrl->cc & ~(uint32_t)NVME_CC_EN_MASK);
+			pcie->disabled_ns = clock_now_ns();
 			quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
 			break;
 		case PCIE_QUIET_IDLE:
@@ -423,6 +428,8 @@ static int watch_fd(struct nvmh_ctrl *ctrl, int fd)
 static int pcie_open(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = calloc(1, sizeof(*pcie));
+	uint16_t vendor;
+	uint16_t device;
 	char bdf[16];
 	int ret;
 
@@ -440,6 +447,8 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 		return ret;
 	pcie->dma = nvmh_vfio_dma(pcie->vfio);
 	pcie->bar = nvmh_vfio_bar(pcie->vfio, &pcie->bar_len);
+	nvmh_vfio_id(pcie->vfio, &vendor, &device);
+	ctrl->quirks = nvmh_quirks_find(vendor, device);
 	ret = nvmh_pcie_irq_open(ctrl);
 	if (!ret)
 		ret = watch_fd(ctrl, nvmh_vfio_err_fd(pcie->vfio));

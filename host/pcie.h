@@ -7,6 +7,7 @@
 
 #include "host/ctrl.h"
 #include "host/prp.h"
+#include "host/quirks.h"
 #include "host/vfio.h"
 
 enum {
@@ -47,8 +48,9 @@ struct pcie {
 	uint8_t quiet;		  /* enum pcie_quiet */
 	uint32_t quiet_index;
 	uint64_t quiet_deadline_ns;
-	bool watch;	  /* CSTS means something */
-	bool wanted_back; /* the kernel removes the device */
+	uint64_t disabled_ns; /* when CC.EN was cleared */
+	bool watch;	      /* CSTS means something */
+	bool wanted_back;     /* the kernel removes the device */
 	bool cut_off;
 	const char *cut_off_why;
 	struct pcie_mem buf; /* ctrl->step_buf and ctrl->sync_buf */

@@ -29,6 +29,7 @@
 
 #include "common/log.h"
 #include "host/pcie.h"
+#include "host/quirks.h"
 
 enum {
 	POLL_US = 1000, /* without interrupts: time between two looks */
@@ -70,7 +71,8 @@ void nvmh_pcie_irq_close(struct pcie *pcie)
 int nvmh_pcie_irq_set(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = ctrl->tr;
-	uint32_t wanted = ctrl->opts.nr_io_queues + 1u;
+	uint32_t wanted =
+		ctrl->quirks & NVMH_QUIRK_SINGLE_VECTOR ? 1 : ctrl->opts.nr_io_queues + 1u;
 	int fds[MAX_IO_QUEUES + 1];
 	enum nvmh_irq kind;
 	uint32_t i;

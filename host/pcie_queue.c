@@ -19,6 +19,8 @@ enum {
 	PRP_MIN_BYTES = 64, /* of a tag's list: a cache line */
 	QUEUE_PC = 1 << 0,  /* Create: physically contiguous */
 	QUEUE_IEN = 1 << 1,
+	QUEUE_MEDIUM = 2 << 1, /* Create SQ: priority */
+	PRP_ALIGN_512 = 512 / sizeof(le64_t),
 };
 
 enum create_stage {
@@ -39,6 +41,8 @@ int nvmh_pcie_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	/* Never over an entry that the device may not have read yet, whatever it completed. */
 	if (next == pq->sq_head)
 		return -EAGAIN;
+	req->sqe.flags = 0;
+	req->sqe.mptr = le64_make(0);
 	if (req->len) {
 		list.entry = pq->prp + (size_t)req->tag * pq->per_tag;
 		list.iova = pq->prp_iova + (uint64_t)req->tag * pq->per_tag * sizeof(le64_t);
@@ -50,8 +54,6 @@ int nvmh_pcie_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	} else {
 		memset(&req->sqe.dptr, 0, sizeof(req->sqe.dptr));
 	}
-	req->sqe.flags = 0;
-	req->sqe.mptr = le64_make(0);
 	pq->sq[pq->sq_tail] = req->sqe;
 	pq->sq_tail = next;
 	return 0;
@@ -190,7 +192,8 @@ static uint32_t list_entries(uint32_t len, uint32_t page_size)
 	return entries;
 }
 
-static int allocate(struct pcie *pcie, struct pcie_queue *pq, uint16_t size, uint32_t max_xfer)
+static int allocate(struct pcie *pcie, struct pcie_queue *pq, uint16_t size, uint32_t max_xfer,
+		    uint32_t quirks)
 {
 	uint32_t sq_bytes = pages(size * (uint32_t)sizeof(struct nvme_sqe), pcie->page_size);
 	uint32_t cq_bytes = pages(size * (uint32_t)sizeof(struct nvme_cqe), pcie->page_size);
@@ -198,6 +201,8 @@ static int allocate(struct pcie *pcie, struct pcie_queue *pq, uint16_t size, uin
 	uint64_t iova;
 	int ret;
 
+	if (quirks & NVMH_QUIRK_DMAPOOL_ALIGN_512)
+		per_tag = max_of(per_tag, (uint32_t)PRP_ALIGN_512);
 	ret = nvmh_pcie_alloc(pcie, sq_bytes + cq_bytes + (size - 1u) * per_tag * sizeof(le64_t),
 			      &pq->mem);
 	if (!ret)
@@ -246,7 +251,8 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 	if (!ret && pq->max_size && pq->page_size != pcie->page_size)
 		ret = nvmh_error(-EINVAL, "the controller's page size changed");
 	if (!ret && !pq->max_size)
-		ret = allocate(pcie, pq, size, q->qid ? q->ctrl->max_xfer : MAX_XFER_BYTES);
+		ret = allocate(pcie, pq, size, q->qid ? q->ctrl->max_xfer : MAX_XFER_BYTES,
+			       q->ctrl->quirks);
 	if (!ret)
 		ret = nvmh_queue_resize(q, min_of(size, pq->max_size));
 	if (ret)
@@ -284,6 +290,8 @@ int nvmh_pcie_queue_create(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 	struct nvme_sqe sqe = { 0 };
 	int ret;
 
+	if (ctrl->quirks & NVMH_QUIRK_QDEPTH_ONE)
+		size = 2;
 	if (!pq || pq->create_stage == CREATE_SETUP) {
 		ret = nvmh_pcie_queue_setup(q, (uint16_t)size);
 		if (ret)
@@ -302,7 +310,8 @@ int nvmh_pcie_queue_create(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 		pq->create_stage = CREATE_SQ;
 	}
 	sqe.opcode = nvme_admin_create_sq;
-	sqe.cdw11 = le32_make(QUEUE_PC | (uint32_t)q->qid << 16);
+	sqe.cdw11 = le32_make(QUEUE_PC | (uint32_t)q->qid << 16 |
+			      (ctrl->quirks & NVMH_QUIRK_MEDIUM_PRIO_SQ ? QUEUE_MEDIUM : 0));
 	ret = create(ctrl, &sqe, pq->sq, "Create I/O Submission Queue");
 	if (ret != -EAGAIN)
 		pq->create_stage = CREATE_SETUP;

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "host/ctrl.h"
+#include "host/quirks.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -165,6 +166,8 @@ int nvmh_step_read_cap(struct nvmh_ctrl *ctrl)
 
 	if (ctrl->step_index == 0) {
 		ret = ctrl->ops->reg_read64(ctrl, NVME_REG_CAP, &cap);
+		if (!ret && ctrl->quirks & NVMH_QUIRK_MQES_ZERO && !NVME_CAP_MQES(cap))
+			cap |= NVMH_QUIRK_MQES_ENTRIES - 1;
 		if (!ret)
 			ret = check_cap(cap);
 		if (ret)
@@ -187,6 +190,8 @@ int nvmh_step_read_cap(struct nvmh_ctrl *ctrl)
 		READY_UNIT_MS * (1 + max_of((uint32_t)NVME_CAP_TO(ctrl->cap), crto & 0xffff));
 	if (ctrl->ready_timeout_ms < READY_FLOOR_MS)
 		ctrl->ready_timeout_ms = READY_FLOOR_MS;
+	if (ctrl->quirks & NVMH_QUIRK_DELAY_BEFORE_CHK_RDY)
+		ctrl->ready_timeout_ms += NVMH_QUIRK_DELAY_MS;
 	return 0;
 }
 
@@ -241,6 +246,9 @@ static int wait_ready(struct nvmh_ctrl *ctrl, bool ready)
 
 int nvmh_step_wait_not_ready(struct nvmh_ctrl *ctrl)
 {
+	if (ctrl->quirks & NVMH_QUIRK_DELAY_BEFORE_CHK_RDY &&
+	    clock_now_ns() - ctrl->step_start_ns < NVMH_QUIRK_DELAY_MS * NS_PER_MS)
+		return -EAGAIN;
 	return wait_ready(ctrl, false);
 }
 
@@ -285,7 +293,8 @@ static int check_id(const struct nvmh_ctrl *ctrl, const struct nvme_id_ctrl *id)
 {
 	if (ctrl->was_live && (memcmp(id->sn, ctrl->id.sn, sizeof(id->sn)) ||
 			       memcmp(id->mn, ctrl->id.mn, sizeof(id->mn)) ||
-			       memcmp(id->subnqn, ctrl->id.subnqn, sizeof(id->subnqn))))
+			       (!(ctrl->quirks & NVMH_QUIRK_IGNORE_DEV_SUBNQN) &&
+				memcmp(id->subnqn, ctrl->id.subnqn, sizeof(id->subnqn)))))
 		return nvmh_error(-ENODEV, "another controller answers than before");
 	if (ctrl->ops->remote && le16toh(id->cntlid) != ctrl->cntlid)
 		return nvmh_error(-EPROTO, "it calls itself controller %u, Connect said %u",
@@ -319,6 +328,8 @@ int nvmh_step_identify(struct nvmh_ctrl *ctrl)
 	if (ctrl->step_req.status)
 		return nvmh_step_status(ctrl, "Identify Controller");
 	memcpy(&id, ctrl->step_buf, sizeof(id));
+	if (ctrl->quirks & NVMH_QUIRK_DISABLE_WRITE_ZEROES)
+		id.oncs = htole16(le16toh(id.oncs) & ~NVME_CTRL_ONCS_WRITE_ZEROES);
 	ret = check_id(ctrl, &id);
 	if (ret)
 		return ret;
