@@ -26,6 +26,15 @@ static inline void mmio_write32(volatile void *reg, uint32_t value)
 	__atomic_store_n((volatile uint32_t *)reg, htole32(value), __ATOMIC_RELEASE);
 }
 
+/* Stores before are seen, by processors and devices, before loads after are done. */
+static inline void dma_mb(void)
+{
+#ifdef __aarch64__
+	__asm__ volatile("dmb osh" ::: "memory");
+#endif
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* A load of memory that a device writes: what is loaded after it is not older than it. */
 static inline uint16_t dma_load16_acquire(const void *p)
 {

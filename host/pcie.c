@@ -477,6 +477,7 @@ static void pcie_free(struct nvmh_ctrl *ctrl)
 	for (i = 0; ctrl->ioq && i < ctrl->opts.nr_io_queues; i++)
 		nvmh_pcie_queue_done(&ctrl->ioq[i]);
 	nvmh_pcie_free_mem(&pcie->buf);
+	nvmh_pcie_free_mem(&pcie->dbbuf);
 	free(pcie);
 	ctrl->tr = NULL;
 }
@@ -493,6 +494,7 @@ static const struct nvmh_step steps[] = {
 	{ "watch", step_watch, 5000 },
 	{ "identify", nvmh_step_identify, 60000 },
 	{ "number of queues", nvmh_step_nr_queues, 60000 },
+	{ "shadow doorbells", nvmh_pcie_step_dbbuf, 60000 },
 	{ "I/O queues", nvmh_step_io_queues, 60000 },
 	{ "asynchronous events", nvmh_step_async_events, 60000 },
 	{ "namespaces", nvmh_step_scan, 300000 },

@@ -6,6 +6,7 @@
 #define HOST_PCIE_H
 
 #include "host/ctrl.h"
+#include "host/dbbuf.h"
 #include "host/prp.h"
 #include "host/quirks.h"
 #include "host/vfio.h"
@@ -53,7 +54,9 @@ struct pcie {
 	bool wanted_back;     /* the kernel removes the device */
 	bool cut_off;
 	const char *cut_off_why;
-	struct pcie_mem buf; /* ctrl->step_buf and ctrl->sync_buf */
+	struct pcie_mem buf;   /* ctrl->step_buf and ctrl->sync_buf */
+	struct pcie_mem dbbuf; /* a page of shadow doorbells, a page of event indexes */
+	bool dbbuf_on;
 };
 
 struct pcie_queue {
@@ -70,10 +73,13 @@ struct pcie_queue {
 	uint16_t sq_rung; /* what the tail doorbell was told */
 	uint16_t sq_head; /* from completions */
 	uint16_t cq_head;
+	uint16_t cq_rung; /* what the head doorbell, or its shadow, was told */
 	uint8_t phase;
 	bool can_mask;	 /* has a vector of its own that can be masked */
 	bool masked;	 /* it is */
 	uint16_t polled; /* polls with completions since it was last armed */
+	struct nvmh_shadow sq_shadow; /* .db NULL: there are none */
+	struct nvmh_shadow cq_shadow;
 	struct nvmh_dma_region cache;
 	const struct nvmh_dma *dma;
 	/* set up */
@@ -106,6 +112,11 @@ void nvmh_pcie_irq_queue(struct nvmh_queue *q); /* chooses its vector; the queue
 /* the queue's owner */
 void nvmh_pcie_irq_arm(struct nvmh_queue *q);  /* it is about to look for the last time */
 void nvmh_pcie_irq_busy(struct nvmh_queue *q); /* it found completions by polling */
+
+/* host/dbbuf.c: a step of a bring-up. What cannot be had is done without. */
+int nvmh_pcie_step_dbbuf(struct nvmh_ctrl *ctrl);
+/* nvmh_pcie_dbbuf_queue() - the shadow doorbells of an I/O queue about to be created, zeroed */
+void nvmh_pcie_dbbuf_queue(struct pcie *pcie, struct pcie_queue *pq, uint16_t qid);
 
 /* host/pcie_queue.c: controller's thread */
 int nvmh_pcie_queue_setup(struct nvmh_queue *q,

@@ -66,7 +66,9 @@ void nvmh_pcie_queue_commit(struct nvmh_queue *q)
 	if (pq->sq_tail == pq->sq_rung)
 		return;
 	/* the store orders the entries before the doorbell */
-	mmio_write32(pq->sq_db, pq->sq_tail);
+	if (likely(!pq->sq_shadow.db) ||
+	    nvmh_shadow_update(&pq->sq_shadow, pq->sq_rung, pq->sq_tail))
+		mmio_write32(pq->sq_db, pq->sq_tail);
 	pq->sq_rung = pq->sq_tail;
 	if (unlikely(!q->qid))
 		nvmh_pcie_irq_admin(q->ctrl);
@@ -120,6 +122,14 @@ static int take_completion(struct nvmh_queue *q, struct nvme_cqe *cqe)
 	return 1;
 }
 
+static void ring_cq(struct pcie_queue *pq)
+{
+	if (likely(!pq->cq_shadow.db) ||
+	    nvmh_shadow_update(&pq->cq_shadow, pq->cq_rung, pq->cq_head))
+		mmio_write32(pq->cq_db, pq->cq_head);
+	pq->cq_rung = pq->cq_head;
+}
+
 int nvmh_pcie_queue_poll(struct nvmh_queue *q)
 {
 	struct pcie_queue *pq = q->tr;
@@ -153,7 +163,7 @@ int nvmh_pcie_queue_poll(struct nvmh_queue *q)
 	if (!atomic_load_explicit(&q->outstanding, memory_order_relaxed))
 		pq->sq_head = pq->sq_tail;
 	if (atomic_load(&q->state) == NVMH_Q_LIVE || !q->qid)
-		mmio_write32(pq->cq_db, pq->cq_head);
+		ring_cq(pq);
 	if (pq->can_mask && !pq->masked)
 		nvmh_pcie_irq_busy(q);
 	return n;
@@ -259,8 +269,9 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 		return ret;
 	memset(pq->sq, 0, q->size * sizeof(*pq->sq));
 	memset(pq->cq, 0, q->size * sizeof(*pq->cq));
-	pq->sq_tail = pq->sq_rung = pq->sq_head = pq->cq_head = 0;
+	pq->sq_tail = pq->sq_rung = pq->sq_head = pq->cq_head = pq->cq_rung = 0;
 	pq->phase = 1;
+	nvmh_pcie_dbbuf_queue(pcie, pq, q->qid);
 	nvmh_pcie_irq_queue(q);
 	return 0;
 }
