@@ -35,6 +35,21 @@ static inline void dma_mb(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+/*
+ * Stores to a device's memory leave the processor before the store of a register after them. Its
+ * mapping may combine writes, which neither x86's order of stores nor a release reaches.
+ */
+static inline void io_wmb(void)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("sfence" ::: "memory");
+#elif defined(__aarch64__)
+	__asm__ volatile("dsb st" ::: "memory");
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /* A load of memory that a device writes: what is loaded after it is not older than it. */
 static inline uint16_t dma_load16_acquire(const void *p)
 {

@@ -50,6 +50,7 @@ struct nvmh_ctrl_opts {
 	bool hdgst;
 	bool ddgst;
 	bool disable_sqflow;
+	bool use_cmb; /* pcie: I/O submission queues in the controller memory buffer, where it has one for them */
 	const char *tcp_congestion; /* tcp: congestion control, like "reno"; NULL: the system's */
 	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
 	void (*on_state)(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg);

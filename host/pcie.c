@@ -488,6 +488,7 @@ static const struct nvmh_step steps[] = {
 	{ "read capabilities", nvmh_step_read_cap, 5000 },
 	{ "disable", nvmh_step_disable, 0 },
 	{ "wait until idle", nvmh_step_wait_not_ready, 0 },
+	{ "controller memory buffer", nvmh_pcie_step_cmb, 5000 },
 	{ "admin queue", nvmh_step_connect_adminq, 5000 },
 	{ "enable", nvmh_step_enable, 5000 },
 	{ "wait until ready", nvmh_step_wait_ready, 0 },

@@ -33,6 +33,15 @@ struct pcie_mem {
 	size_t len;
 };
 
+/* The part of the controller memory buffer that our submission queues lie in (host/cmb.c). */
+struct pcie_cmb {
+	char *base; /* NULL: none; the mapping is nvmh_vfio's */
+	uint64_t iova;
+	size_t len;
+	size_t used;
+	bool refused; /* why was logged */
+};
+
 struct pcie {
 	struct nvmh_vfio *vfio;
 	const struct nvmh_dma *dma;
@@ -57,6 +66,7 @@ struct pcie {
 	struct pcie_mem buf;   /* ctrl->step_buf and ctrl->sync_buf */
 	struct pcie_mem dbbuf; /* a page of shadow doorbells, a page of event indexes */
 	bool dbbuf_on;
+	struct pcie_cmb cmb;
 };
 
 struct pcie_queue {
@@ -78,6 +88,7 @@ struct pcie_queue {
 	bool can_mask;	 /* has a vector of its own that can be masked */
 	bool masked;	 /* it is */
 	uint16_t polled; /* polls with completions since it was last armed */
+	bool in_cmb;		      /* the submission queue */
 	struct nvmh_shadow sq_shadow; /* .db NULL: there are none */
 	struct nvmh_shadow cq_shadow;
 	struct nvmh_dma_region cache;
@@ -113,8 +124,12 @@ void nvmh_pcie_irq_queue(struct nvmh_queue *q); /* chooses its vector; the queue
 void nvmh_pcie_irq_arm(struct nvmh_queue *q);  /* it is about to look for the last time */
 void nvmh_pcie_irq_busy(struct nvmh_queue *q); /* it found completions by polling */
 
-/* host/dbbuf.c: a step of a bring-up. What cannot be had is done without. */
+/* host/cmb.c, host/dbbuf.c: steps of a bring-up. What cannot be had is done without. */
+int nvmh_pcie_step_cmb(struct nvmh_ctrl *ctrl);
 int nvmh_pcie_step_dbbuf(struct nvmh_ctrl *ctrl);
+/* nvmh_pcie_cmb_take() - @len bytes of it for a queue, at a multiple of @align. Return: NULL, there
+ * is none, or no room. */
+void *nvmh_pcie_cmb_take(struct pcie *pcie, size_t len, size_t align, uint64_t *iova);
 /* nvmh_pcie_dbbuf_queue() - the shadow doorbells of an I/O queue about to be created, zeroed */
 void nvmh_pcie_dbbuf_queue(struct pcie *pcie, struct pcie_queue *pq, uint16_t qid);
 

@@ -65,6 +65,8 @@ void nvmh_pcie_queue_commit(struct nvmh_queue *q)
 
 	if (pq->sq_tail == pq->sq_rung)
 		return;
+	if (unlikely(pq->in_cmb))
+		io_wmb();
 	/* the store orders the entries before the doorbell */
 	if (likely(!pq->sq_shadow.db) ||
 	    nvmh_shadow_update(&pq->sq_shadow, pq->sq_rung, pq->sq_tail))
@@ -202,8 +204,9 @@ static uint32_t list_entries(uint32_t len, uint32_t page_size)
 	return entries;
 }
 
+/* @cmb: the submission queue lies there if it can */
 static int allocate(struct pcie *pcie, struct pcie_queue *pq, uint16_t size, uint32_t max_xfer,
-		    uint32_t quirks)
+		    uint32_t quirks, bool cmb)
 {
 	uint32_t sq_bytes = pages(size * (uint32_t)sizeof(struct nvme_sqe), pcie->page_size);
 	uint32_t cq_bytes = pages(size * (uint32_t)sizeof(struct nvme_cqe), pcie->page_size);
@@ -229,6 +232,13 @@ static int allocate(struct pcie *pcie, struct pcie_queue *pq, uint16_t size, uin
 	pq->cq_iova = iova + sq_bytes;
 	pq->prp = (le64_t *)((char *)pq->cq + cq_bytes);
 	pq->prp_iova = pq->cq_iova + cq_bytes;
+	if (!cmb)
+		return 0;
+	/* the host memory stays, unused, should there be no room */
+	pq->sq = nvmh_pcie_cmb_take(pcie, sq_bytes, pcie->page_size, &pq->sq_iova);
+	pq->in_cmb = pq->sq;
+	if (!pq->in_cmb)
+		pq->sq = pq->mem.base;
 	return 0;
 }
 
@@ -262,7 +272,7 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 		ret = nvmh_error(-EINVAL, "the controller's page size changed");
 	if (!ret && !pq->max_size)
 		ret = allocate(pcie, pq, size, q->qid ? q->ctrl->max_xfer : MAX_XFER_BYTES,
-			       q->ctrl->quirks);
+			       q->ctrl->quirks, q->qid && pcie->cmb.base);
 	if (!ret)
 		ret = nvmh_queue_resize(q, min_of(size, pq->max_size));
 	if (ret)

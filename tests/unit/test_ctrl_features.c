@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What drives can do beyond queues in host memory: shadow doorbells, over the fake drive.
+ * What drives can do beyond queues in host memory: shadow doorbells, the controller memory buffer,
+ * over the fake drive; and drives whose numbers about them make no sense.
  */
 #include "tests/unit/pcie_rig.h"
 
 #include <pthread.h>
 
 #include "common/clock.h"
+
+enum {
+	CMBS = 57, /* CAP */
+	SQS = 1,   /* CMBSZ */
+};
 
 static struct nvmh_ctrl_opts opts;
 
@@ -257,6 +263,151 @@ static void test_event_index_passed_means_ring(void **state)
 	}
 }
 
+/* ---- controller memory buffer ---- */
+
+static void has_cmb(bool cmbmsc, uint32_t loc, uint32_t sz)
+{
+	rig.drive->cap &= ~BIT64(CMBS);
+	if (cmbmsc)
+		rig.drive->cap |= BIT64(CMBS);
+	rig.drive->cmbloc = loc;
+	rig.drive->cmbsz = sz;
+	opts.use_cmb = true;
+}
+
+static bool in_cmb(unsigned int queue)
+{
+	const struct pcie_queue *pq = rig.ctrl->ioq[queue].tr;
+	bool there = (uint8_t *)pq->sq >= rig.drive->cmb &&
+		     (uint8_t *)pq->sq < rig.drive->cmb + FAKE_PCIE_CMB_BAR;
+
+	assert_int_equal(there, pq->in_cmb);
+	return there;
+}
+
+static void test_submission_queues_lie_in_the_cmb(void **state)
+{
+	(void)state;
+	has_cmb(true, 2, 1 << 20 >> 12 << 12 | SQS);
+	open_live();
+	assert_true(in_cmb(0) && in_cmb(1));
+	assert_true(rig.drive->cba);
+	run_io(20);
+	assert_int_equal(atomic_load(&rig.drive->cmb_fetches), 20 / 7 * 28 + 21);
+	reset_live();
+	assert_true(in_cmb(0));
+	run_io(20);
+	rig_close();
+	/* off without the option, which is the default */
+	opts.use_cmb = false;
+	atomic_store(&rig.drive->cmb_fetches, 0);
+	open_live();
+	assert_false(in_cmb(0));
+	assert_false(rig.drive->cba); /* no address is left in its way */
+	run_io(20);
+	assert_int_equal(atomic_load(&rig.drive->cmb_fetches), 0);
+}
+
+static void test_cmb_of_before_1_4_has_the_bars_address(void **state)
+{
+	(void)state;
+	rig.drive->vs = 0x10300;
+	has_cmb(false, 2, 16 << 12 | SQS);
+	open_live();
+	assert_true(in_cmb(0));
+	assert_int_equal(((struct pcie_queue *)rig.ctrl->ioq[0].tr)->sq_iova,
+			 FAKE_PCIE_BAR_ADDRESS);
+	run_io(20);
+	rig_close();
+	rig.drive->vs = 0x10100; /* no such registers yet */
+	open_live();
+	assert_false(in_cmb(0));
+}
+
+static void test_cmb_with_room_for_one_queue_takes_one(void **state)
+{
+	(void)state;
+	has_cmb(true, 2, 1 << 12 | SQS);
+	open_live();
+	assert_true(in_cmb(0) ^ in_cmb(1));
+	run_io(20);
+}
+
+static void test_cmb_that_makes_no_sense_is_done_without(void **state)
+{
+	static const struct {
+		uint32_t loc;
+		uint32_t sz;
+		bool cbai;
+	} table[] = {
+		{ 2, 0, false },			    /* none */
+		{ 2, 16 << 12, false },			    /* not for queues */
+		{ 2, SQS, false },			    /* size 0 */
+		{ 1, 16 << 12 | SQS, false },		    /* no such BAR */
+		{ 6, 16 << 12 | SQS, false },		    /* no such BAR */
+		{ 7, 16 << 12 | SQS, false },		    /* no such BAR */
+		{ 3, 16 << 12 | SQS, false },		    /* the drive has none */
+		{ 256 << 12 | 2, 16 << 12 | SQS, false },   /* beyond the BAR */
+		{ 255 << 12 | 2, 16 << 12 | SQS, false },   /* over its end */
+		{ 0xfffff002, 0xfffff001 | 6 << 8, false }, /* the largest numbers */
+		{ 2, 1 << 12 | 7 << 8 | SQS, false },	    /* reserved unit */
+		{ UINT32_MAX, UINT32_MAX, false },	    /* all ones */
+		{ 2, 16 << 12 | SQS, true },		    /* address refused */
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		has_cmb(true, table[i].loc, table[i].sz);
+		rig.drive->cbai = table[i].cbai;
+		open_live();
+		if (in_cmb(0) || in_cmb(1))
+			fail_msg("row %zu", i);
+		fake_pcie_step(rig.drive);
+		assert_false(rig.drive->cba); /* switched off again */
+		run_io(5);
+		reset_live();
+		assert_false(in_cmb(0));
+		rig_close();
+	}
+}
+
+static void test_cmb_that_is_gone_after_a_reset_is_fatal(void **state)
+{
+	(void)state;
+	has_cmb(true, 2, 16 << 12 | SQS);
+	open_live();
+	rig.drive->cmbsz = 1 << 12 | SQS;
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	until_dead();
+	assert_says("controller memory buffer is not what it was");
+}
+
+/* Memory is not given an address that the device finds its BAR at. */
+static void test_addresses_keep_clear_of_a_bar(void **state)
+{
+	static const struct nvmh_dma_range range = { 0, UINT64_C(0xffffffff) };
+	uint64_t bar = 0x800000;
+	struct nvmh_dma dma;
+	uint64_t iova;
+	uint64_t end;
+	size_t i;
+
+	(void)state;
+	nvmh_dma_init(&dma, &range, 1);
+	assert_int_equal(nvmh_dma_add(&dma, 0x7f0000000000, 1 << 20, bar), 0);
+	for (i = 0; i < 16; i++) {
+		assert_int_equal(nvmh_dma_alloc(&dma, 0x200000, 1 << 20, &iova), 0);
+		assert_true(iova + (1 << 20) <= bar || iova >= bar + (1 << 20));
+	}
+	assert_true(iova > bar);
+	assert_true(nvmh_dma_overlaps(&dma, bar + (1 << 20) - 1, bar + (2 << 20), &end));
+	assert_int_equal(end, bar + (1 << 20) - 1);
+	assert_false(nvmh_dma_overlaps(&dma, bar + (1 << 20), bar + (2 << 20), &end));
+	assert_false(nvmh_dma_overlaps(&dma, 0, bar - 1, &end));
+	nvmh_dma_done(&dma);
+}
+
 #define rigged(name) cmocka_unit_test_setup_teardown(name, features_setup, rig_teardown)
 
 int main(void)
@@ -268,6 +419,12 @@ int main(void)
 		rigged(test_completion_heads_are_told_by_shadow),
 		cmocka_unit_test(test_shadow_store_comes_before_the_event_index_load),
 		cmocka_unit_test(test_event_index_passed_means_ring),
+		rigged(test_submission_queues_lie_in_the_cmb),
+		rigged(test_cmb_of_before_1_4_has_the_bars_address),
+		rigged(test_cmb_with_room_for_one_queue_takes_one),
+		rigged(test_cmb_that_makes_no_sense_is_done_without),
+		rigged(test_cmb_that_is_gone_after_a_reset_is_fatal),
+		cmocka_unit_test(test_addresses_keep_clear_of_a_bar),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
