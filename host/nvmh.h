@@ -35,6 +35,10 @@ enum nvmh_state {
 	NVMH_DEAD, /* given up; only nvmh_ctrl_close() is left */
 };
 
+enum {
+	NVMH_NO_HMB = -1, /* nvmh_ctrl_opts.hmb_mib */
+};
+
 struct nvmh_ctrl_opts {
 	const char *trtype;    /* "pcie" or "tcp" */
 	const char *traddr;    /* "0000:01:00.0", or a literal IPv4 or IPv6 address */
@@ -51,6 +55,7 @@ struct nvmh_ctrl_opts {
 	bool ddgst;
 	bool disable_sqflow;
 	bool use_cmb; /* pcie: I/O submission queues in the controller memory buffer, where it has one for them */
+	uint32_t hmb_mib; /* pcie: most memory lent to a drive that asks for it; 0: 128, NVMH_NO_HMB: none */
 	const char *tcp_congestion; /* tcp: congestion control, like "reno"; NULL: the system's */
 	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
 	void (*on_state)(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg);

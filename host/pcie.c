@@ -26,7 +26,6 @@ enum {
 	DELETE_MS = 5000,
 	SHUTDOWN_MS = 5000,	 /* where the drive does not tell RTD3E */
 	SHUTDOWN_MAX_MS = 60000, /* of what it tells */
-	BUF_BYTES = 4096,
 };
 
 /* ---- memory ---- */
@@ -256,10 +255,20 @@ static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 		quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
 	} else if (shutdown || (answers && ctrl->nr_ioq)) {
 		pcie->quiet_index = 0;
-		quiet_stage(pcie, PCIE_QUIET_DELETE, DELETE_MS);
+		quiet_stage(pcie, shutdown && pcie->hmb.on ? PCIE_QUIET_HMB : PCIE_QUIET_DELETE,
+			    DELETE_MS);
 	} else {
 		quiet_stage(pcie, PCIE_QUIET_DISABLE, 0);
 	}
+	return 0;
+}
+
+/* What it answers does not matter, as below. */
+static int take_back_hmb(struct nvmh_ctrl *ctrl, struct pcie *pcie)
+{
+	if (nvmh_pcie_hmb_take_back(ctrl) == -EAGAIN && !quiet_late(pcie))
+		return -EAGAIN;
+	quiet_stage(pcie, PCIE_QUIET_DELETE, DELETE_MS);
 	return 0;
 }
 
@@ -391,6 +400,9 @@ static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 		case PCIE_QUIET_START:
 			ret = quiet_start(ctrl, pcie, shutdown);
 			break;
+		case PCIE_QUIET_HMB:
+			ret = take_back_hmb(ctrl, pcie);
+			break;
 		case PCIE_QUIET_DELETE:
 			ret = delete_queues(ctrl, pcie, shutdown);
 			break;
@@ -455,11 +467,11 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 	if (!ret)
 		ret = watch_fd(ctrl, nvmh_vfio_req_fd(pcie->vfio));
 	if (!ret)
-		ret = nvmh_pcie_alloc(pcie, 2 * BUF_BYTES, &pcie->buf);
+		ret = nvmh_pcie_alloc(pcie, 3 * PCIE_BUF_BYTES, &pcie->buf);
 	if (ret)
 		return ret;
 	ctrl->step_buf = pcie->buf.base;
-	ctrl->sync_buf = (char *)pcie->buf.base + BUF_BYTES;
+	ctrl->sync_buf = (char *)pcie->buf.base + PCIE_BUF_BYTES;
 	return 0;
 }
 
@@ -478,6 +490,7 @@ static void pcie_free(struct nvmh_ctrl *ctrl)
 		nvmh_pcie_queue_done(&ctrl->ioq[i]);
 	nvmh_pcie_free_mem(&pcie->buf);
 	nvmh_pcie_free_mem(&pcie->dbbuf);
+	nvmh_pcie_free_mem(&pcie->hmb.mem);
 	free(pcie);
 	ctrl->tr = NULL;
 }
@@ -494,6 +507,7 @@ static const struct nvmh_step steps[] = {
 	{ "wait until ready", nvmh_step_wait_ready, 0 },
 	{ "watch", step_watch, 5000 },
 	{ "identify", nvmh_step_identify, 60000 },
+	{ "host memory buffer", nvmh_pcie_step_hmb, 60000 },
 	{ "number of queues", nvmh_step_nr_queues, 60000 },
 	{ "shadow doorbells", nvmh_pcie_step_dbbuf, 60000 },
 	{ "I/O queues", nvmh_step_io_queues, 60000 },

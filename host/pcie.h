@@ -19,6 +19,7 @@ enum {
 /* How a device is made quiet. Each stage is tried for a while, then the next. */
 enum pcie_quiet {
 	PCIE_QUIET_START,
+	PCIE_QUIET_HMB,	    /* shutdown: the host memory buffer is taken back */
 	PCIE_QUIET_DELETE,  /* I/O queues are deleted */
 	PCIE_QUIET_NOTIFY,  /* CC.SHN, CSTS.SHST */
 	PCIE_QUIET_DISABLE, /* CC.EN to 0 */
@@ -42,6 +43,15 @@ struct pcie_cmb {
 	bool refused; /* why was logged */
 };
 
+/* Memory lent to the controller (host/hmb.c). */
+struct pcie_hmb {
+	struct pcie_mem mem; /* base NULL: none */
+	size_t size;	     /* bytes of it that were offered */
+	bool on;	     /* the controller may use it */
+	bool lent;	     /* it did before: what it wrote is still there */
+	bool refused;	     /* why was logged */
+};
+
 struct pcie {
 	struct nvmh_vfio *vfio;
 	const struct nvmh_dma *dma;
@@ -63,10 +73,11 @@ struct pcie {
 	bool wanted_back;     /* the kernel removes the device */
 	bool cut_off;
 	const char *cut_off_why;
-	struct pcie_mem buf;   /* ctrl->step_buf and ctrl->sync_buf */
+	struct pcie_mem buf;   /* ctrl->step_buf, ctrl->sync_buf, descriptors of hmb.c */
 	struct pcie_mem dbbuf; /* a page of shadow doorbells, a page of event indexes */
 	bool dbbuf_on;
 	struct pcie_cmb cmb;
+	struct pcie_hmb hmb;
 };
 
 struct pcie_queue {
@@ -105,6 +116,11 @@ struct pcie_queue {
 	uint64_t cq_iova;
 };
 
+enum {
+	PCIE_BUF_BYTES = 4096, /* each part of pcie.buf */
+	PCIE_BUF_HMB = 2,      /* the parts: step_buf, sync_buf, descriptors */
+};
+
 /* host/pcie.c */
 int nvmh_pcie_alloc(struct pcie *pcie, size_t len,
 		    struct pcie_mem *mem);     /* zeroed, mapped, aligned to NVMH_PCIE_PAGE_MAX */
@@ -124,9 +140,13 @@ void nvmh_pcie_irq_queue(struct nvmh_queue *q); /* chooses its vector; the queue
 void nvmh_pcie_irq_arm(struct nvmh_queue *q);  /* it is about to look for the last time */
 void nvmh_pcie_irq_busy(struct nvmh_queue *q); /* it found completions by polling */
 
-/* host/cmb.c, host/dbbuf.c: steps of a bring-up. What cannot be had is done without. */
+/* host/cmb.c, host/dbbuf.c, host/hmb.c: steps of a bring-up. What cannot be had is done without. */
 int nvmh_pcie_step_cmb(struct nvmh_ctrl *ctrl);
 int nvmh_pcie_step_dbbuf(struct nvmh_ctrl *ctrl);
+int nvmh_pcie_step_hmb(struct nvmh_ctrl *ctrl);
+/* nvmh_pcie_hmb_take_back() - the controller is told not to use it any more. Return: as
+ * nvmh_step_cmd(). */
+int nvmh_pcie_hmb_take_back(struct nvmh_ctrl *ctrl);
 /* nvmh_pcie_cmb_take() - @len bytes of it for a queue, at a multiple of @align. Return: NULL, there
  * is none, or no room. */
 void *nvmh_pcie_cmb_take(struct pcie *pcie, size_t len, size_t align, uint64_t *iova);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What drives can do beyond queues in host memory: shadow doorbells, the controller memory buffer,
- * over the fake drive; and drives whose numbers about them make no sense.
+ * the host memory buffer, over the fake drive; and drives whose numbers about them make no sense.
  */
 #include "tests/unit/pcie_rig.h"
 
@@ -408,6 +408,123 @@ static void test_addresses_keep_clear_of_a_bar(void **state)
 	nvmh_dma_done(&dma);
 }
 
+/* ---- host memory buffer ---- */
+
+static void wants_hmb(uint32_t hmpre, uint32_t hmmin, uint32_t hmminds, uint16_t hmmaxd)
+{
+	rig.drive->id.hmpre = htole32(hmpre);
+	rig.drive->id.hmmin = htole32(hmmin);
+	rig.drive->id.hmminds = htole32(hmminds);
+	rig.drive->id.hmmaxd = htole16(hmmaxd);
+}
+
+static void test_hmb_is_lent_returned_after_a_reset_and_taken_back(void **state)
+{
+	(void)state;
+	wants_hmb(1024, 256, 0, 0);
+	open_live();
+	assert_true(atomic_load(&rig.drive->hmb_on));
+	assert_int_equal(rig.drive->hmb_bytes, 4 << 20);
+	assert_int_equal(rig.drive->hmb_offers, 1);
+	assert_int_equal(rig.drive->hmb_returns, 0);
+	run_io(10);
+	reset_live();
+	assert_true(atomic_load(&rig.drive->hmb_on));
+	assert_int_equal(rig.drive->hmb_offers, 2);
+	assert_int_equal(rig.drive->hmb_returns, 1);
+	assert_int_equal(rig.drive->hmb_ends, 0);
+	rig_close();
+	assert_int_equal(rig.drive->hmb_ends,
+			 1); /* before the shutdown, and so before it is freed */
+	assert_int_equal(atomic_load(&rig.drive->shutdowns), 1);
+	assert_int_equal(atomic_load(&rig.drive->faults), 0);
+}
+
+static void test_hmb_size_is_within_limit_and_wishes(void **state)
+{
+	static const struct {
+		uint32_t hmpre, hmmin, hmminds;
+		uint16_t hmmaxd;
+		uint32_t limit_mib;
+		uint64_t bytes; /* 0: none */
+	} table[] = {
+		{ 0, 0, 0, 0, 4, 0 },			     /* does not ask */
+		{ 0, 256, 0, 0, 4, 0 },			     /* nor does this one */
+		{ 256, 0, 0, 0, 4, 1 << 20 },		     /* as it prefers */
+		{ UINT32_MAX, 16, 0, 0, 4, 4 << 20 },	     /* as much as it can get */
+		{ UINT32_MAX, UINT32_MAX, 0, 0, 4, 0 },	     /* more than may be lent */
+		{ 2048, 1025, 0, 0, 4, 0 },		     /* a page too much */
+		{ 2048, 1024, 0, 0, 4, 4 << 20 },	     /* just so */
+		{ 16, 512, 0, 0, 4, 2 << 20 },		     /* least above preferred */
+		{ 256, 16, 512, 0, 4, 2 << 20 },	     /* descriptors of 2 MiB at least */
+		{ 256, 16, UINT32_MAX, 0, 4, 0 },	     /* descriptors of 16 TiB */
+		{ 256, 16, 0, 1, 4, 1 << 20 },		     /* one descriptor */
+		{ 1, 0, 0, 0, 4, 4096 },		     /* smallest */
+		{ 256, 16, 0, 0, (uint32_t)NVMH_NO_HMB, 0 }, /* not lent */
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		wants_hmb(table[i].hmpre, table[i].hmmin, table[i].hmminds, table[i].hmmaxd);
+		opts.hmb_mib = table[i].limit_mib;
+		rig.drive->hmb_bytes = 0;
+		open_live();
+		if (rig.drive->hmb_bytes != table[i].bytes)
+			fail_msg("row %zu: %llu bytes", i,
+				 (unsigned long long)rig.drive->hmb_bytes);
+		assert_int_equal(atomic_load(&rig.drive->hmb_on), !!table[i].bytes);
+		assert_int_equal(rig.drive->hmb_bad, 0); /* it is not even tried */
+		run_io(2);
+		rig_close();
+	}
+}
+
+static uint16_t refuse_hmb(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	(void)f;
+	return sqe->opcode == nvme_admin_set_features &&
+			       (le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_HOST_MEM_BUF
+		       ? ST_INVALID_FIELD
+		       : 0;
+}
+
+static void test_hmb_refused_is_done_without(void **state)
+{
+	(void)state;
+	wants_hmb(256, 16, 0, 0);
+	rig.drive->on_admin = refuse_hmb;
+	open_live();
+	assert_false(pcie()->hmb.on);
+	run_io(5);
+	rig_close();
+	assert_int_equal(rig.drive->hmb_ends, 0);
+}
+
+static void test_hmb_that_wants_more_after_a_reset_gets_none(void **state)
+{
+	(void)state;
+	wants_hmb(256, 16, 0, 0);
+	open_live();
+	wants_hmb(512, 512, 0, 0);
+	reset_live();
+	assert_false(atomic_load(&rig.drive->hmb_on));
+	run_io(5);
+}
+
+/* Taking it back is not waited for beyond a bound. */
+static void test_hmb_of_a_mute_drive_does_not_hold_shutdown(void **state)
+{
+	(void)state;
+	wants_hmb(256, 16, 0, 0);
+	open_live();
+	atomic_store(&rig.drive->mute_admin, true);
+	nvmh_ctrl_shutdown(rig.ctrl);
+	until_dead();
+	assert_false(rig.drive->enabled);
+	assert_false(atomic_load(&rig.drive->cut_off));
+}
+
 #define rigged(name) cmocka_unit_test_setup_teardown(name, features_setup, rig_teardown)
 
 int main(void)
@@ -425,6 +542,11 @@ int main(void)
 		rigged(test_cmb_that_makes_no_sense_is_done_without),
 		rigged(test_cmb_that_is_gone_after_a_reset_is_fatal),
 		cmocka_unit_test(test_addresses_keep_clear_of_a_bar),
+		rigged(test_hmb_is_lent_returned_after_a_reset_and_taken_back),
+		rigged(test_hmb_size_is_within_limit_and_wishes),
+		rigged(test_hmb_refused_is_done_without),
+		rigged(test_hmb_that_wants_more_after_a_reset_gets_none),
+		rigged(test_hmb_of_a_mute_drive_does_not_hold_shutdown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
