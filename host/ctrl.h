@@ -123,6 +123,7 @@ struct nvmh_transport_ops {
 	bool irq;    /* the device makes an I/O queue's event_fd readable, too */
 	/* bring-up, ends with a NULL fn; the same table serves a reset */
 	const struct nvmh_step *steps;
+	bool md;			     /* takes metadata apart from the data */
 	int (*open)(struct nvmh_ctrl *ctrl); /* once; may take ->tr */
 	int (*reg_read32)(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val);
 	int (*reg_read64)(struct nvmh_ctrl *ctrl, uint32_t off, uint64_t *val);
@@ -208,9 +209,11 @@ struct nvmh_scan {
 	bool by_number; /* no active list: asks for 1, 2, 3 ... NN */
 	uint32_t *list; /* 1024 namespace ids, owned */
 	uint32_t nr_list;
-	uint32_t index;	    /* in list */
-	uint32_t last;	    /* the highest id so far */
-	uint32_t seen;	    /* ids asked about */
+	uint32_t index; /* in list */
+	uint32_t last;	/* the highest id so far */
+	uint32_t seen;	/* ids asked about */
+	bool has_zasl;
+	uint8_t zasl;
 	struct nvmh_ns *ns; /* found so far, owned until published */
 	uint32_t nr_ns;
 	uint32_t size_ns;

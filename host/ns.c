@@ -24,8 +24,8 @@ enum {
 	MAX_LBADS = 16,
 	MAX_NLBAF = 63,
 	FLBAS_EXT = 1 << 4,
-	CSI_NVM = 0,
-	CSI_ZNS = 2,
+	PI_BYTES = 8,
+	PI_BYTES_LONG = 16, /* guards of 32 and 64 bits */
 };
 
 enum scan_stage {
@@ -33,6 +33,9 @@ enum scan_stage {
 	SCAN_LIST,
 	SCAN_NS,
 	SCAN_DESC,
+	SCAN_PI,
+	SCAN_ZNS_CTRL,
+	SCAN_ZNS,
 };
 
 void nvmh_scan_done(struct nvmh_scan *scan)
@@ -52,7 +55,40 @@ static void leave_out(struct nvmh_ctrl *ctrl, uint32_t nsid, const char *why)
 	log_warn("namespace left out name=\"%s\" nsid=%u reason=\"%s\"", ctrl->name, nsid, why);
 }
 
+/* The current namespace is done: used, or left out and why. */
+static void next_ns(struct nvmh_ctrl *ctrl, const char *why)
+{
+	struct nvmh_scan *scan = &ctrl->scan;
+
+	if (why)
+		leave_out(ctrl, current_ns(scan)->nsid, why);
+	else
+		scan->nr_ns++;
+	scan->index++;
+	scan->stage = SCAN_NS;
+}
+
 /* ---- what a drive says about one namespace ---- */
+
+/* Index of the format in use; the high bits count only where there are more than 16. */
+static uint32_t format_of(const struct nvme_id_ns *id)
+{
+	uint32_t format = id->flbas & 0xf;
+
+	if (1u + id->nlbaf + id->nulbaf > 16)
+		format |= (uint32_t)(id->flbas >> 5 & 3) << 4;
+	return format;
+}
+
+static void decode_pi(struct nvmh_ns *ns)
+{
+	ns->pi_type = ns->id.dps & NVME_NS_DPS_PI_MASK;
+	ns->pi_first = ns->id.dps & NVME_NS_DPS_PI_FIRST;
+	/* types 4 to 7 are none, and what does not fit the metadata is not there */
+	if (ns->pi_type > NVME_NS_DPS_PI_TYPE3 || ns->ms < PI_BYTES)
+		ns->pi_type = NVME_NS_DPS_PI_NONE;
+	ns->pi_size = ns->pi_type ? PI_BYTES : 0;
+}
 
 static void apply_quirks(const struct nvmh_ctrl *ctrl, struct nvmh_ns *ns)
 {
@@ -72,13 +108,11 @@ static void apply_quirks(const struct nvmh_ctrl *ctrl, struct nvmh_ns *ns)
 static const char *decode_ns(struct nvmh_ns *ns)
 {
 	const struct nvme_id_ns *id = &ns->id;
-	uint32_t format = id->flbas & 0xf;
+	uint32_t format = format_of(id);
 	uint32_t nr_formats = 1u + id->nlbaf + id->nulbaf;
 	uint64_t bytes;
 	uint8_t lbads;
 
-	if (nr_formats > 16)
-		format |= (uint32_t)(id->flbas >> 5 & 3) << 4;
 	if (id->nlbaf > MAX_NLBAF || nr_formats > MAX_NLBAF + 1)
 		return "more LBA formats than there can be";
 	if (format >= nr_formats)
@@ -91,7 +125,7 @@ static const char *decode_ns(struct nvmh_ns *ns)
 	ns->ncap = le64toh(id->ncap);
 	ns->ms = le16toh(id->lbaf[format].ms);
 	ns->ext_lba = ns->ms && (id->flbas & FLBAS_EXT);
-	ns->pi_type = id->dps & 7;
+	decode_pi(ns);
 	if (__builtin_mul_overflow(ns->nsze, (uint64_t)ns->lba_size + ns->ms, &bytes) ||
 	    bytes > INT64_MAX)
 		return "its size in bytes does not fit 63 bits";
@@ -293,12 +327,92 @@ static int stage_desc(struct nvmh_ctrl *ctrl)
 		}
 	}
 	apply_quirks(ctrl, ns);
-	scan->stage = SCAN_NS;
-	scan->index++;
-	if (ns->csi != CSI_NVM && ns->csi != CSI_ZNS)
-		leave_out(ctrl, ns->nsid, "its command set is not one of logical blocks");
+	if (ns->csi == NVME_CSI_ZNS)
+		scan->stage = scan->has_zasl ? SCAN_ZNS : SCAN_ZNS_CTRL;
+	else if (ns->csi != NVME_CSI_NVM)
+		next_ns(ctrl, "its command set is not one of logical blocks");
+	else if (ns->pi_type && le32toh(ctrl->id.ctratt) & NVME_CTRL_CTRATT_ELBAS)
+		scan->stage = SCAN_PI;
 	else
-		scan->nr_ns++;
+		next_ns(ctrl, NULL);
+	return 0;
+}
+
+/* How long the protection information is. Controllers that do not tell have the short one. */
+static int stage_pi(struct nvmh_ctrl *ctrl)
+{
+	struct nvmh_ns *ns = current_ns(&ctrl->scan);
+	struct nvme_nvm_id_ns id;
+	int ret;
+
+	ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_CSI_NS, NVME_CSI_NVM);
+	if (ret)
+		return ret;
+	if (!ctrl->step_req.status) {
+		memcpy(&id, ctrl->step_buf, sizeof(id));
+		if (le32toh(id.elbaf[format_of(&ns->id)]) & NVME_NVM_ELBAF_PIF_MASK)
+			ns->pi_size = PI_BYTES_LONG;
+	}
+	next_ns(ctrl, ns->pi_size > ns->ms
+			      ? "its protection information is longer than its metadata"
+			      : NULL);
+	return 0;
+}
+
+static int stage_zns_ctrl(struct nvmh_ctrl *ctrl)
+{
+	struct nvmh_scan *scan = &ctrl->scan;
+	int ret;
+
+	ret = nvmh_step_identify_cmd(ctrl, 0, NVME_IDENTIFY_CNS_CSI_CTRL, NVME_CSI_ZNS);
+	if (ret)
+		return ret;
+	if (!ctrl->step_req.status)
+		memcpy(&scan->zasl, ctrl->step_buf, sizeof(scan->zasl));
+	scan->has_zasl = true;
+	scan->stage = SCAN_ZNS;
+	return 0;
+}
+
+/* 0's based, with FFFFFFFFh for none. */
+static uint32_t zone_limit(uint32_t value)
+{
+	return value + 1;
+}
+
+/* Return: NULL, or why the namespace cannot be used. */
+static const char *decode_zns(struct nvmh_ctrl *ctrl, struct nvmh_ns *ns,
+			      const struct nvme_zns_id_ns *id)
+{
+	uint32_t shift = 12u + (uint32_t)NVME_CAP_MPSMIN(ctrl->cap) + ctrl->scan.zasl;
+
+	ns->zsze = le64toh(id->lbafe[format_of(&ns->id)].zsze);
+	ns->zone_max_open = zone_limit(le32toh(id->mor));
+	ns->zone_max_active = zone_limit(le32toh(id->mar));
+	ns->zone_max_append = ctrl->max_xfer;
+	if (ctrl->scan.zasl && shift < 31)
+		ns->zone_max_append = min_of(1u << shift, ctrl->max_xfer);
+	if (!ns->zsze || ns->zsze > ns->nsze)
+		return "its zone size is not within 1 to its size";
+	return NULL;
+}
+
+static int stage_zns(struct nvmh_ctrl *ctrl)
+{
+	struct nvmh_ns *ns = current_ns(&ctrl->scan);
+	struct nvme_zns_id_ns id;
+	int ret;
+
+	ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_CSI_NS, NVME_CSI_ZNS);
+	if (ret)
+		return ret;
+	if (ctrl->step_req.status) {
+		nvmh_step_status(ctrl, "Identify Namespace, Zoned Namespace Command Set");
+		next_ns(ctrl, nvmh_strerror());
+		return 0;
+	}
+	memcpy(&id, ctrl->step_buf, sizeof(id));
+	next_ns(ctrl, decode_zns(ctrl, ns, &id));
 	return 0;
 }
 
@@ -330,6 +444,15 @@ int nvmh_scan_run(struct nvmh_ctrl *ctrl)
 			break;
 		case SCAN_DESC:
 			ret = stage_desc(ctrl);
+			break;
+		case SCAN_PI:
+			ret = stage_pi(ctrl);
+			break;
+		case SCAN_ZNS_CTRL:
+			ret = stage_zns_ctrl(ctrl);
+			break;
+		case SCAN_ZNS:
+			ret = stage_zns(ctrl);
 			break;
 		}
 	}

@@ -156,9 +156,16 @@ struct nvmh_ns {
 	uint64_t nsze;	   /* blocks */
 	uint64_t ncap;
 	bool ext_lba; /* metadata at the end of each block */
-	uint8_t pi_type;
-	uint8_t csi;	 /* command set */
+	uint8_t pi_type; /* protection information: 0 none, 1..3 */
+	uint8_t pi_size; /* its bytes within the metadata: 8, or 16 with a guard of 32 or 64 bits */
+	bool pi_first;	 /* it is the metadata's first bytes, else its last */
+	uint8_t csi;	 /* command set: NVME_CSI_NVM, NVME_CSI_ZNS */
 	uint32_t noiob;	 /* blocks: I/O across a multiple of it is slower; 0: none known */
+	/* zoned (NVME_CSI_ZNS), else 0 */
+	uint64_t zsze;		  /* blocks from one zone's start to the next */
+	uint32_t zone_max_open;	  /* 0: no limit */
+	uint32_t zone_max_active; /* 0: no limit */
+	uint32_t zone_max_append; /* bytes of one Zone Append */
 	uint8_t eui64[8]; /* all zero: none */
 	uint8_t nguid[16];
 	uint8_t uuid[16];
@@ -204,6 +211,13 @@ struct nvmh_req {
 	uint8_t dir;	     /* enum nvmh_dir */
 	uint32_t len;	     /* bytes of data, sum of @iov */
 	uint32_t timeout_ms; /* 0: the controller's default */
+	/*
+	 * pcie: metadata of a namespace that has it apart from the blocks (!ext_lba), nlb * ms bytes
+	 * at a multiple of 4 within mapped memory; borrowed until done. NULL and 0: none. Where
+	 * ext_lba is set, data and metadata lie in @iov, block by block.
+	 */
+	void *md;
+	uint32_t md_len;
 	void (*done)(struct nvmh_req
 			     *req); /* runs once, inside nvmh_queue_poll() or nvmh_ctrl_process() */
 	void *arg;		    /* caller's */
@@ -275,6 +289,21 @@ bool nvmh_queue_live(const struct nvmh_queue *q);
 void nvmh_prep_rw(struct nvmh_req *req, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t nlb,
 		  const struct iovec *iov, uint16_t nr_iov, uint32_t len);
 void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid);
+/*
+ * nvmh_prep_md() - after nvmh_prep_rw(): the command's metadata, of namespace @ns, lies at @md
+ * Return: 0; -EINVAL: it has none, or has it within the blocks, or @len is not the command's blocks * ms.
+ */
+int nvmh_prep_md(struct nvmh_req *req, const struct nvmh_ns *ns, void *md, uint32_t len);
+/* Zone Append to the zone that starts at @zslba; the first block written is in req->cqe.result. */
+void nvmh_prep_zone_append(struct nvmh_req *req, uint32_t nsid, uint64_t zslba, uint32_t nlb,
+			   const struct iovec *iov, uint16_t nr_iov, uint32_t len);
+/* Zone Management Send: @zsa NVME_ZNS_ZSA_RESET ...; @all: of every zone that it makes sense for. */
+void nvmh_prep_zone_send(struct nvmh_req *req, uint32_t nsid, uint64_t zslba, uint8_t zsa,
+			 bool all);
+/* Zone Management Receive: a report of the zones from @slba on, as many as fit into @len bytes, a
+ * multiple of 4. */
+void nvmh_prep_zone_report(struct nvmh_req *req, uint32_t nsid, uint64_t slba,
+			   const struct iovec *iov, uint16_t nr_iov, uint32_t len);
 /* nvmh_io() - submit, commit and wait on @q from its owner's thread. Return: 0, -errno, > 0 NVMe status. */
 int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req);
 int nvmh_identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi, void *data4096);

@@ -522,6 +522,7 @@ const struct nvmh_transport_ops nvmh_pcie_ops = {
 	.replaces = true,
 	.tries = TRIES,
 	.steps = steps,
+	.md = true,
 	.open = pcie_open,
 	.reg_read32 = pcie_reg_read32,
 	.reg_read64 = pcie_reg_read64,

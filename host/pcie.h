@@ -100,6 +100,7 @@ struct pcie_queue {
 	bool masked;	 /* it is */
 	uint16_t polled; /* polls with completions since it was last armed */
 	bool in_cmb;		      /* the submission queue */
+	uint8_t sgl;		      /* enum nvmh_sgl_rule; 0: PRPs only */
 	struct nvmh_shadow sq_shadow; /* .db NULL: there are none */
 	struct nvmh_shadow cq_shadow;
 	struct nvmh_dma_region cache;

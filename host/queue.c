@@ -254,6 +254,8 @@ int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req)
 
 	if ((req->dir == NVMH_NO_DATA) != !req->len || req->len > q->ctrl->max_xfer || !req->done)
 		return -EINVAL;
+	if (unlikely(req->md_len && !q->ops->md))
+		return -EINVAL;
 	if (req->timeout_ms > MAX_TIMEOUT_MS && req->timeout_ms != NVMH_NO_TIMEOUT)
 		return -EINVAL;
 	ret = nvmh_queue_start_req(q, req);

@@ -81,7 +81,7 @@ static const char *changed(const struct nvmh_ns *old, const struct nvmh_ns *now)
 	struct nvme_id_ns id = old->id;
 
 	if (old->lba_size != now->lba_size || old->ms != now->ms || old->ext_lba != now->ext_lba ||
-	    old->pi_type != now->pi_type)
+	    old->pi_type != now->pi_type || old->pi_size != now->pi_size || old->zsze != now->zsze)
 		return "format";
 	if (old->csi != now->csi)
 		return "command set";
