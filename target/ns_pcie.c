@@ -17,11 +17,21 @@ enum {
 	ABSENT_MAX_XFER = 128 << 10,
 };
 
+/* Protection information in dword 12 of a command. */
+enum {
+	PRINFO_REF = 1 << 26,	/* check the reference tag */
+	PRINFO_GUARD = 1 << 28, /* check the guard */
+	PRINFO_PRACT = 1 << 29, /* the drive inserts and strips it */
+	PI_BYTES = 8,
+};
+
 struct pcie_ns {
 	struct nvmet_ns *ns;
 	struct nvmet_drive *drive;
 	struct nvmet_drive_watcher watcher;
-	uint32_t nsid; /* the drive's */
+	uint32_t nsid;	 /* the drive's */
+	uint32_t prinfo; /* dword 12 of commands on blocks: the drive makes, checks and strips the
+			    protection information that hosts do not see */
 	/* the drive's thread; while opening, the main thread */
 	bool open;  /* before: what cannot be exported is an error */
 	int err;    /* then: -errno */
@@ -95,6 +105,22 @@ static void drive_done(struct nvmh_req *nr)
 
 /* ---- submission ---- */
 
+/* What a command needs on a namespace with protection information. Return: bits of dword 12. */
+static uint32_t protect(struct nvmh_req *nr, const struct nvmet_req *req, uint32_t prinfo)
+{
+	switch (req->op) {
+	case NVMET_OP_READ:
+	case NVMET_OP_WRITE:
+	case NVMET_OP_WRITE_ZEROES:
+		/* reference tag of the first block; not looked at in type 3 */
+		nr->sqe.cdw14 = le32_make((uint32_t)req->slba);
+		/* zeroes are not read: there is nothing to check */
+		return req->op == NVMET_OP_WRITE_ZEROES ? prinfo & PRINFO_PRACT : prinfo;
+	default:
+		return 0;
+	}
+}
+
 static void prep(struct pcie_req *pr)
 {
 	struct nvmet_req *req = pr->req;
@@ -133,6 +159,8 @@ static void prep(struct pcie_req *pr)
 	}
 	if (req->fua)
 		flags |= 1u << 30;
+	if (unlikely(pns->prinfo))
+		flags |= protect(nr, req, pns->prinfo);
 	if (flags)
 		nr->sqe.cdw12 = le32_make(le32_get(nr->sqe.cdw12) | flags);
 	nr->done = drive_done;
@@ -291,9 +319,14 @@ static const char *not_exportable(const struct nvmh_ns *dns)
 	if (!dns)
 		return "is not active; see \"nvme list-ns\", or the configuration";
 	if (dns->csi != NVME_CSI_NVM)
-		return "is not of the NVM command set; only those can be exported";
-	if (dns->ms)
+		return dns->csi == NVME_CSI_ZNS
+			       ? "is zoned; only NVM namespaces can be exported"
+			       : "is not of the NVM command set; only those can be exported";
+	if (dns->ms && !dns->pi_type)
 		return "has metadata in its blocks; format it without to export it";
+	/* the drive strips what is protection information and nothing more */
+	if (dns->ms && (dns->ms != dns->pi_size || dns->pi_size != PI_BYTES))
+		return "has other metadata in its blocks than 8 bytes of protection information; format it without metadata, or with those 8 bytes alone, to export it";
 	return NULL;
 }
 
@@ -306,6 +339,8 @@ static const char *differs(const struct nvmh_ns *was, const struct nvmh_ns *now)
 		return "has another identity than before (it was deleted and created?); restart the daemon to export it";
 	if (was->lba_size != now->lba_size)
 		return "has another block size than before; restart the daemon to export it";
+	if (was->ms != now->ms || was->pi_type != now->pi_type)
+		return "has another format than before; restart the daemon to export it";
 	return NULL;
 }
 
@@ -337,6 +372,9 @@ static int show(struct pcie_ns *pns, const struct nvmh_ns *dns, struct nvmh_ctrl
 	if (!pns->open)
 		ns->max_xfer = min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl));
 	fill_ns(ns, dns, ctrl);
+	if (dns->pi_type)
+		pns->prinfo = PRINFO_PRACT | PRINFO_GUARD |
+			      (dns->pi_type == NVME_NS_DPS_PI_TYPE3 ? 0 : PRINFO_REF);
 	pns->was = *dns;
 	pns->known = true;
 	return pns->open ? nvmet_ns_appear(ns) : 0;

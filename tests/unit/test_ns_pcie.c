@@ -224,6 +224,7 @@ static void set_nr_queues(uint16_t nr)
 /* ---- the tests' own ---- */
 
 static struct fake_sq *admin, *io[FAKE_CORES];
+static uint8_t pi_type; /* of the drive's namespace */
 
 /* Core 0 has the drive's only queue, core 1 goes through it. */
 static int setup(void **state)
@@ -240,6 +241,10 @@ static int setup(void **state)
 		.nsid = DRIVE_NSID, .lba_size = BLOCK, .nsze = 1 << 20, .uuid = { 7 }
 	};
 	drive_away = *state != NULL;
+	if (pi_type) {
+		drive_ns.ms = drive_ns.pi_size = 8;
+		drive_ns.pi_type = pi_type;
+	}
 	fake_nvmet_start(json);
 	queue.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	queue.loop = nvmet.cores[0]->loop;
@@ -260,9 +265,22 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_pi1(void **state)
+{
+	pi_type = 1;
+	return setup(state);
+}
+
+static int setup_pi3(void **state)
+{
+	pi_type = 3;
+	return setup(state);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
+	pi_type = 0;
 	for (int i = 0; i < FAKE_CORES; i++)
 		fake_sq_free(io[i]);
 	fake_sq_free(admin);
@@ -368,6 +386,60 @@ static void test_ns_pcie_commands_are_translated(void **state)
 	turn(0);
 	assert_int_equal(io[0]->sq.outstanding, 0);
 	assert_int_equal(queue.commits, 1);
+}
+
+/* The drive makes, checks and strips what the host does not see: PRACT, the checks, the reference
+ * tag, where a command is on blocks; and never what a host asks for. */
+static void commands_with_protection(uint32_t prinfo)
+{
+	static const struct {
+		struct nvme_sqe sqe;
+		uint32_t cdw12;	 /* beside the protection */
+		uint32_t checks; /* of what is asked for */
+		uint32_t cdw14;
+		uint32_t len;
+	} cases[] = {
+		{ { .opcode = nvme_cmd_write, .cdw10 = { 7 }, .cdw12 = { 1 } }, 1, 7u << 26, 7, 2 },
+		{ { .opcode = nvme_cmd_compare, .cdw10 = { 9 } }, 0, 7u << 26, 9, 1 }, /* by Read */
+		{ { .opcode = nvme_cmd_write_zeroes, .cdw10 = { 5 }, .cdw12 = { 99 } },
+		  99,
+		  0,
+		  5,
+		  0 },
+	};
+	struct nvme_dsm_range range = { .nlb = htole32(3), .slba = htole64(9) };
+	struct nvme_sqe dsm = { .opcode = nvme_cmd_dsm, .cdw11 = le32_make(4) };
+	uint8_t data[2 * BLOCK] = { 0 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(cmd(0, cases[i].sqe, data, cases[i].len * BLOCK), FAKE_HELD);
+		assert_int_equal(le32_get(queue.seen[i].cdw12),
+				 cases[i].cdw12 | 1u << 29 | (prinfo & cases[i].checks));
+		assert_int_equal(le32_get(queue.seen[i].cdw14), cases[i].cdw14);
+		turn(0);
+		turn(0);
+		assert_int_equal(io[0]->sq.outstanding, 0);
+	}
+	assert_int_equal(flush_cmd(0), FAKE_HELD);
+	assert_int_equal(cmd(0, dsm, &range, sizeof(range)), FAKE_HELD);
+	for (unsigned int i = 3; i < 5; i++) {
+		assert_int_equal(le32_get(queue.seen[i].cdw12), 0);
+		assert_int_equal(le32_get(queue.seen[i].cdw14), 0);
+	}
+	turn(0);
+	turn(0);
+}
+
+static void test_ns_pcie_protection_is_the_drives(void **state)
+{
+	(void)state;
+	commands_with_protection(1u << 28 | 1u << 26); /* guard and reference tag */
+}
+
+static void test_ns_pcie_protection_of_type_3_has_no_reference_tag(void **state)
+{
+	(void)state;
+	commands_with_protection(1u << 28);
 }
 
 static void test_ns_pcie_core_without_a_queue_goes_through_another(void **state)
@@ -685,6 +757,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ns_pcie_commands_are_translated),
+		cmocka_unit_test_setup_teardown(test_ns_pcie_protection_is_the_drives, setup_pi1,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_ns_pcie_protection_of_type_3_has_no_reference_tag, setup_pi3,
+			teardown),
 		TEST(test_ns_pcie_core_without_a_queue_goes_through_another),
 		TEST(test_ns_pcie_full_queue_makes_commands_wait_in_order),
 		TEST(test_ns_pcie_lost_queue_asks_the_host_to_come_again),
