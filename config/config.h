@@ -42,6 +42,7 @@
 #define CONFIG_MIN_MEMORY     (4ull << 20)
 #define CONFIG_MAX_MEMORY     (64ull << 30)
 #define CONFIG_MAX_SPIN_US    1000000u
+#define CONFIG_MAX_HMB	      (8ull << 30)
 #define CONFIG_MAX_RAM_NS     (8ull << 40) /* a "mem" namespace */
 #define CONFIG_MAX_NS_SIZE    (1ull << 62) /* a "null" namespace, a created file */
 #define CONFIG_MAX_CNTLID     65519	   /* FFEFh */
@@ -79,6 +80,8 @@ struct config_daemon {
 	uint32_t in_capsule_bytes; /* multiple of 16; default of every port */
 	uint16_t io_queue_depth;   /* 2..MAX_QUEUE_ENTRIES entries; default of every port */
 	uint16_t max_io_queues;	   /* 1..MAX_IO_QUEUES per controller */
+	bool drive_cmb;		   /* submission queues in drives' controller memory buffers */
+	uint64_t drive_hmb_bytes;  /* most memory lent to one drive; a multiple of 1 MiB */
 };
 
 /*

@@ -170,6 +170,9 @@ const struct config_field config_daemon_fields[] = {
 	FIELD("io_queue_depth", config_read_uint, io_queue_depth, .min = 2,
 	      .max = MAX_QUEUE_ENTRIES),
 	FIELD("max_io_queues", config_read_uint, max_io_queues, .min = 1, .max = MAX_IO_QUEUES),
+	FIELD("drive_cmb", config_read_bool, drive_cmb),
+	FIELD("drive_hmb", config_read_size, drive_hmb_bytes, .min = 0, .max = CONFIG_MAX_HMB,
+	      .multiple = 1u << 20),
 	{ .name = NULL },
 };
 

@@ -127,6 +127,8 @@ static void write_daemon(struct writer *w, struct json_object *root,
 	put_number(w, obj, "in_capsule_data_size", daemon->in_capsule_bytes);
 	put_number(w, obj, "io_queue_depth", daemon->io_queue_depth);
 	put_number(w, obj, "max_io_queues", daemon->max_io_queues);
+	put_bool(w, obj, "drive_cmb", daemon->drive_cmb);
+	put_size(w, obj, "drive_hmb", daemon->drive_hmb_bytes);
 }
 
 static void write_device(struct writer *w, struct json_object *obj,

@@ -243,11 +243,14 @@ void nvmet_drive_failed(struct nvmet_drive *drive, const char *why)
 
 int nvmet_drive_open(struct nvmet_drive *drive)
 {
+	uint64_t hmb_bytes = nvmet.cfg->daemon.drive_hmb_bytes;
 	struct nvmh_ctrl_opts opts = {
 		.trtype = "pcie",
 		.traddr = drive->at,
 		.nr_io_queues = (uint16_t)nvmet.nr_cores,
 		.queue_size = DRIVE_QUEUE_SIZE,
+		.use_cmb = nvmet.cfg->daemon.drive_cmb,
+		.hmb_mib = hmb_bytes ? (uint32_t)(hmb_bytes >> 20) : (uint32_t)NVMH_NO_HMB,
 		.on_state = drive_state,
 		.on_ns = drive_ns,
 		.arg = drive,
