@@ -43,6 +43,7 @@
 #define CONFIG_MAX_MEMORY     (64ull << 30)
 #define CONFIG_MAX_SPIN_US    1000000u
 #define CONFIG_MAX_HMB	      (8ull << 30)
+#define CONFIG_MAX_TIMEOUT_S  600u
 #define CONFIG_MAX_RAM_NS     (8ull << 40) /* a "mem" namespace */
 #define CONFIG_MAX_NS_SIZE    (1ull << 62) /* a "null" namespace, a created file */
 #define CONFIG_MAX_CNTLID     65519	   /* FFEFh */
@@ -82,6 +83,7 @@ struct config_daemon {
 	uint16_t max_io_queues;	   /* 1..MAX_IO_QUEUES per controller */
 	bool drive_cmb;		   /* submission queues in drives' controller memory buffers */
 	uint64_t drive_hmb_bytes;  /* most memory lent to one drive; a multiple of 1 MiB */
+	uint32_t drive_timeout_s;  /* 1..CONFIG_MAX_TIMEOUT_S, of a command */
 };
 
 /*

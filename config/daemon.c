@@ -173,6 +173,8 @@ const struct config_field config_daemon_fields[] = {
 	FIELD("drive_cmb", config_read_bool, drive_cmb),
 	FIELD("drive_hmb", config_read_size, drive_hmb_bytes, .min = 0, .max = CONFIG_MAX_HMB,
 	      .multiple = 1u << 20),
+	FIELD("drive_timeout", config_read_uint, drive_timeout_s, .min = 1,
+	      .max = CONFIG_MAX_TIMEOUT_S),
 	{ .name = NULL },
 };
 

@@ -180,6 +180,7 @@ static struct config *create(void)
 	cfg->daemon.io_queue_depth = 128;
 	cfg->daemon.max_io_queues = MAX_IO_QUEUES;
 	cfg->daemon.drive_hmb_bytes = 128ull << 20;
+	cfg->daemon.drive_timeout_s = 30;
 	cfg->daemon.state_dir = strdup(DEFAULT_STATE_DIR);
 	if (cfg->daemon.state_dir)
 		return cfg;

@@ -129,6 +129,7 @@ static void write_daemon(struct writer *w, struct json_object *root,
 	put_number(w, obj, "max_io_queues", daemon->max_io_queues);
 	put_bool(w, obj, "drive_cmb", daemon->drive_cmb);
 	put_size(w, obj, "drive_hmb", daemon->drive_hmb_bytes);
+	put_number(w, obj, "drive_timeout", daemon->drive_timeout_s);
 }
 
 static void write_device(struct writer *w, struct json_object *obj,

@@ -249,6 +249,7 @@ int nvmet_drive_open(struct nvmet_drive *drive)
 		.traddr = drive->at,
 		.nr_io_queues = (uint16_t)nvmet.nr_cores,
 		.queue_size = DRIVE_QUEUE_SIZE,
+		.io_timeout_ms = nvmet.cfg->daemon.drive_timeout_s * 1000,
 		.use_cmb = nvmet.cfg->daemon.drive_cmb,
 		.hmb_mib = hmb_bytes ? (uint32_t)(hmb_bytes >> 20) : (uint32_t)NVMH_NO_HMB,
 		.on_state = drive_state,

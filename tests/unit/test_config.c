@@ -55,6 +55,7 @@ static void test_config_empty_object_gives_defaults(void **state)
 	assert_int_equal(cfg->daemon.max_io_queues, MAX_IO_QUEUES);
 	assert_false(cfg->daemon.drive_cmb);
 	assert_int_equal(cfg->daemon.drive_hmb_bytes, 128 << 20);
+	assert_int_equal(cfg->daemon.drive_timeout_s, 30);
 	assert_int_equal(cfg->nr_hosts + cfg->nr_subsystems + cfg->nr_ports, 0);
 	assert_int_equal(errs.nr_warnings, 1);
 	assert_string_equal(errs.warning[0].text, "there is no port for TCP: nothing is served");

@@ -94,6 +94,8 @@ static const struct broken daemon_cases[] = {
 	  "\"auto\", \"on\" or \"off\", got true", 0 },
 	{ DAEMON("\"log_level\":\"loud\""), "nvmetcpd.log_level", "\"error\", \"warn\"", 0 },
 	{ DAEMON("\"spin_us\":1.5"), "nvmetcpd.spin_us", "from 0 to 1000000, got 1.5", 0 },
+	{ DAEMON("\"drive_timeout\":0"), "nvmetcpd.drive_timeout", "from 1 to 600, got 0", 0 },
+	{ DAEMON("\"drive_timeout\":601"), "nvmetcpd.drive_timeout", "got 601", 0 },
 	{ DAEMON("\"spin_us\":-1"), "nvmetcpd.spin_us", "got -1", 0 },
 	{ DAEMON("\"balance\":2"), "nvmetcpd.balance", "true or false, got 2", 0 },
 	{ DAEMON("\"state_dir\":\"var/lib\""), "nvmetcpd.state_dir", "an absolute path", 0 },

@@ -71,7 +71,9 @@ static inline bool same_daemon(const struct config_daemon *x, const struct confi
 	       x->spin_us == y->spin_us && x->balance == y->balance &&
 	       same_text(x->state_dir, y->state_dir) && same_text(x->rpc_socket, y->rpc_socket) &&
 	       x->max_io_bytes == y->max_io_bytes && x->in_capsule_bytes == y->in_capsule_bytes &&
-	       x->io_queue_depth == y->io_queue_depth && x->max_io_queues == y->max_io_queues;
+	       x->io_queue_depth == y->io_queue_depth && x->max_io_queues == y->max_io_queues &&
+	       x->drive_cmb == y->drive_cmb && x->drive_hmb_bytes == y->drive_hmb_bytes &&
+	       x->drive_timeout_s == y->drive_timeout_s;
 }
 
 static inline bool same_namespace(const struct config_namespace *x,
