@@ -96,6 +96,6 @@ t "write zeroes and deallocate" zeroes_and_discard
 t "a file system" file_system
 t "stop" stop
 t "metadata without protection information is refused" \
-	refused "16 bytes of metadata" "$(ns_pci 2 $PI)"
+	refused "has metadata in its blocks" "$(ns_pci 2 $PI)"
 t "a zoned namespace is refused" refused "is zoned" "$(ns_pci 1 $ZNS)"
 tap_done
