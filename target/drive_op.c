@@ -293,10 +293,15 @@ static void start_on_drives(struct loop_msg *msg)
 	struct nvmet_drive_op *op = container_of(msg, struct nvmet_drive_op, msg);
 
 	list_add_tail(&op->drive->ops.busy, &op->link);
-	if (op->cmd.kind <= NVMET_DRIVE_IO)
+	/* another one that is where ours was is about to be closed: not to be formatted for ours */
+	if (!op->drive->ctrl || op->drive->wrong) {
+		set_reason(op, "it is away; it is looked for");
+		op_end(op, -ENOTCONN);
+	} else if (op->cmd.kind <= NVMET_DRIVE_IO) {
 		start_cmd(op);
-	else
+	} else {
 		start_change(op);
+	}
 }
 
 void nvmet_drive_op_start(struct nvmet_drive_op *op)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "host/pci.h"
 #include "target/drive.h"
 #include "target/rpc.h"
 #include "target/subsys.h"
@@ -357,6 +358,28 @@ static void test_rpc_drive_memory_is_waited_for_in_line(void **state)
 	}
 }
 
+static void test_rpc_drive_that_is_away_refuses(void **state)
+{
+	bool open = true;
+
+	(void)state;
+	nvmh_pci_env.sys = "/nonexistent"; /* it does not come back */
+	atomic_store(&t.drive->gone, true);
+	while (open) {
+		turn();
+		pthread_mutex_lock(&t.drive->lock);
+		open = t.drive->open;
+		pthread_mutex_unlock(&t.drive->lock);
+	}
+	call_fails("identify", "{" DRIVE "}", -ENOTCONN, "away");
+	call_fails("io_passthru", "{" DRIVE ",\"opcode\":2,\"nsid\":1,\"data_len\":512}", -ENOTCONN,
+		   "away");
+	call_fails("format", "{" DRIVE ",\"nsid\":2,\"lbaf\":0}", -ENOTCONN, "away");
+	call_fails("reset", "{" DRIVE "}", -ENOTCONN, "away");
+	call_fails("subsystem_reset", "{" DRIVE "}", -ENOTCONN, "away");
+	call_fails("rescan", "{" DRIVE "}", -ENOTCONN, "away");
+}
+
 static void test_rpc_drive_close_ends_what_is_under_way(void **state)
 {
 	(void)state;
@@ -379,6 +402,7 @@ int main(void)
 		TEST(test_rpc_drive_reset_is_answered_when_live),
 		TEST(test_rpc_drive_sick_drive_holds_no_other_call),
 		TEST(test_rpc_drive_memory_is_waited_for_in_line),
+		TEST(test_rpc_drive_that_is_away_refuses),
 		TEST(test_rpc_drive_close_ends_what_is_under_way),
 	};
 
