@@ -293,8 +293,7 @@ static int check_id(const struct nvmh_ctrl *ctrl, const struct nvme_id_ctrl *id)
 {
 	if (ctrl->was_live && (memcmp(id->sn, ctrl->id.sn, sizeof(id->sn)) ||
 			       memcmp(id->mn, ctrl->id.mn, sizeof(id->mn)) ||
-			       (!(ctrl->quirks & NVMH_QUIRK_IGNORE_DEV_SUBNQN) &&
-				memcmp(id->subnqn, ctrl->id.subnqn, sizeof(id->subnqn)))))
+			       memcmp(id->subnqn, ctrl->id.subnqn, sizeof(id->subnqn))))
 		return nvmh_error(-ENODEV, "another controller answers than before");
 	if (ctrl->ops->remote && le16toh(id->cntlid) != ctrl->cntlid)
 		return nvmh_error(-EPROTO, "it calls itself controller %u, Connect said %u",
@@ -330,6 +329,8 @@ int nvmh_step_identify(struct nvmh_ctrl *ctrl)
 	memcpy(&id, ctrl->step_buf, sizeof(id));
 	if (ctrl->quirks & NVMH_QUIRK_DISABLE_WRITE_ZEROES)
 		id.oncs = htole16(le16toh(id.oncs) & ~NVME_CTRL_ONCS_WRITE_ZEROES);
+	if (ctrl->quirks & NVMH_QUIRK_IGNORE_DEV_SUBNQN)
+		memset(id.subnqn, 0, sizeof(id.subnqn)); /* for whoever compares it */
 	ret = check_id(ctrl, &id);
 	if (ret)
 		return ret;

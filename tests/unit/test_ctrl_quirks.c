@@ -154,6 +154,8 @@ static void test_subnqn_that_changes_is_ignored(void **state)
 	rig.drive->id.subnqn[0] = 'x';
 	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
 	assert_true(rig_until_state(NVMH_LIVE));
+	/* nor does the daemon, which compares it when a drive comes back, take it for another one */
+	assert_string_equal(nvmh_ctrl_id(rig.ctrl)->subnqn, "");
 	rig_close();
 	be(0, 0);
 	rig_live(1, 0);
