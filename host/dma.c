@@ -54,6 +54,8 @@ bool nvmh_dma_overlaps(const struct nvmh_dma *dma, uint64_t first, uint64_t last
 
 int nvmh_dma_alloc(struct nvmh_dma *dma, uintptr_t va, size_t len, uint64_t *iova)
 {
+	uint32_t at_range = dma->at_range;
+	uint64_t at = dma->at;
 	uint64_t taken;
 	uint64_t start;
 	uint64_t end;
@@ -78,6 +80,9 @@ again:
 		/* what is left of this range stays unused: there are few allocations, and they are
 		 * large */
 	}
+	/* something smaller may still fit */
+	dma->at_range = at_range;
+	dma->at = at;
 	return -ENOSPC;
 }
 

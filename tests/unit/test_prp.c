@@ -73,6 +73,9 @@ static void test_dma_alloc_in_ranges_keeps_offset_and_holes(void **state)
 	assert_int_equal(iova, 0x100000000);
 	assert_int_equal(nvmh_dma_alloc(&d, 0, 0x100000000, &iova), -ENOSPC);
 	assert_int_equal(nvmh_dma_alloc(&d, 0, SIZE_MAX, &iova), -ENOSPC);
+	/* which takes nothing from what fits */
+	assert_int_equal(nvmh_dma_alloc(&d, 0, 0x1000, &iova), 0);
+	assert_int_equal(iova, 0x100200000);
 	nvmh_dma_done(&d);
 }
 
