@@ -178,6 +178,16 @@ static bool to_drive(struct nvmet_drive_core *dc, struct pcie_req *pr)
 	return true;
 }
 
+/* The namespace may have gone, or become another one, since the request was checked. */
+static bool still_there(struct pcie_req *pr)
+{
+	uint16_t away = atomic_load_explicit(&pr->req->ns->away, memory_order_relaxed);
+
+	if (unlikely(away))
+		finish(pr, away);
+	return !away;
+}
+
 static void to_queue(struct nvmet_drive_core *dc, struct pcie_req *pr)
 {
 	if (unlikely(!list_empty(&dc->waiting)) || !to_drive(dc, pr))
@@ -191,7 +201,7 @@ static void to_queue_msg(struct loop_msg *msg)
 	/* while it was on its way the drive may have gone, and another be looked at in its place */
 	if (unlikely(!atomic_load_explicit(&pr->dc->nr_queues, memory_order_relaxed)))
 		finish(pr, ST_NS_NOT_READY | NVMET_CRD1);
-	else
+	else if (still_there(pr))
 		to_queue(pr->dc, pr);
 }
 
@@ -234,7 +244,7 @@ static int queue_poll(struct loop_hook *h)
 		if (!nvmh_queue_room(dc->q) && nvmh_queue_live(dc->q))
 			break;
 		list_del(&pr->link);
-		if (!to_drive(dc, pr)) {
+		if (still_there(pr) && !to_drive(dc, pr)) {
 			list_add(&dc->waiting, &pr->link);
 			break;
 		}

@@ -485,6 +485,29 @@ static void test_ns_pcie_full_queue_makes_commands_wait_in_order(void **state)
 	}
 }
 
+/* A format, say: what was checked against the old one must not reach the drive. */
+static void test_ns_pcie_what_waits_does_not_outlive_the_namespace(void **state)
+{
+	struct nvmet_ns *ns = fake_subsys(SUBSYS)->all[1];
+
+	(void)state;
+	queue.room = 1;
+	queue.hold = true;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(write_cmd(0, 1), FAKE_HELD);
+	assert_int_equal(write_cmd(1, 1), FAKE_HELD);
+	nvmet_ns_set_state(ns, ST_NS_NOT_READY | ST_DNR, 0);
+	turn(0); /* core 1's comes */
+	queue.hold = false;
+	turn(0);
+	turn(0);
+	turn(1);
+	assert_int_equal(queue.nr_seen, 1);
+	assert_int_equal(io[0]->sq.outstanding + io[1]->sq.outstanding, 0);
+	assert_int_equal(fake_last(io[0])->status, ST_NS_NOT_READY | ST_DNR);
+	assert_int_equal(fake_last(io[1])->status, ST_NS_NOT_READY | ST_DNR);
+}
+
 static void test_ns_pcie_lost_queue_asks_the_host_to_come_again(void **state)
 {
 	(void)state;
@@ -764,6 +787,7 @@ int main(void)
 			teardown),
 		TEST(test_ns_pcie_core_without_a_queue_goes_through_another),
 		TEST(test_ns_pcie_full_queue_makes_commands_wait_in_order),
+		TEST(test_ns_pcie_what_waits_does_not_outlive_the_namespace),
 		TEST(test_ns_pcie_lost_queue_asks_the_host_to_come_again),
 		TEST(test_ns_pcie_drive_status_becomes_the_hosts),
 		TEST(test_ns_pcie_zeroes_that_the_drive_refuses_are_written),
