@@ -199,6 +199,27 @@ static void count_ids(struct nvmh_ctrl *ctrl)
 		scan->list[scan->nr_list++] = ++scan->last;
 }
 
+/*
+ * While the controller is live a command that fails for a reason of its own moment does not tell
+ * anything about the namespaces: they stay what they were, and the rescan is tried again.
+ */
+static bool maybe_later(const struct nvmh_ctrl *ctrl)
+{
+	uint16_t status = ctrl->step_req.status;
+
+	return ctrl->phase == NVMH_PHASE_LIVE && status && !(status & ST_DNR) &&
+	       (status & ST_MASK) != ST_INVALID_NS && (status & ST_MASK) != ST_INVALID_FIELD;
+}
+
+/* Return: 0, answered, with a status that tells something; else as nvmh_step_cmd(). */
+static int identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi,
+		    const char *what)
+{
+	int ret = nvmh_step_identify_cmd(ctrl, nsid, cns, csi);
+
+	return !ret && maybe_later(ctrl) ? nvmh_step_status(ctrl, what) : ret;
+}
+
 static int stage_list(struct nvmh_ctrl *ctrl)
 {
 	struct nvmh_scan *scan = &ctrl->scan;
@@ -212,7 +233,8 @@ static int stage_list(struct nvmh_ctrl *ctrl)
 		return 0;
 	}
 	scan->stage = SCAN_LIST;
-	ret = nvmh_step_identify_cmd(ctrl, scan->last, NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, 0);
+	ret = identify(ctrl, scan->last, NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, 0,
+		       "Identify Active Namespace ID list");
 	if (ret)
 		return ret;
 	if (ctrl->step_req.status) {
@@ -252,18 +274,6 @@ static int grow(struct nvmh_scan *scan)
 	return 0;
 }
 
-/*
- * While the controller is live a command that fails for a reason of its own moment does not tell
- * anything about the namespace: it stays what it was, and the rescan is tried again.
- */
-static bool maybe_later(const struct nvmh_ctrl *ctrl)
-{
-	uint16_t status = ctrl->step_req.status;
-
-	return ctrl->phase == NVMH_PHASE_LIVE && status && !(status & ST_DNR) &&
-	       (status & ST_MASK) != ST_INVALID_NS && (status & ST_MASK) != ST_INVALID_FIELD;
-}
-
 static int stage_ns(struct nvmh_ctrl *ctrl)
 {
 	struct nvmh_scan *scan = &ctrl->scan;
@@ -272,15 +282,13 @@ static int stage_ns(struct nvmh_ctrl *ctrl)
 	const char *why;
 	int ret;
 
-	ret = nvmh_step_identify_cmd(ctrl, nsid, NVME_IDENTIFY_CNS_NS, 0);
+	ret = identify(ctrl, nsid, NVME_IDENTIFY_CNS_NS, 0, "Identify Namespace");
 	if (ret)
 		return ret;
 	scan->seen++;
 	ret = grow(scan);
 	if (ret)
 		return ret;
-	if (maybe_later(ctrl))
-		return nvmh_step_status(ctrl, "Identify Namespace");
 	if (ctrl->step_req.status) {
 		nvmh_step_status(ctrl, "Identify Namespace");
 		leave_out(ctrl, nsid, nvmh_strerror());
@@ -315,12 +323,10 @@ static int stage_desc(struct nvmh_ctrl *ctrl)
 	/* what there is of the three identifiers may be of no use, the command set always is */
 	if ((ctrl->vs >= VS_1_3 || ctrl->ops->remote) &&
 	    !(ctrl->quirks & (NVMH_QUIRK_NO_NS_DESC_LIST | NVMH_QUIRK_IDENTIFY_CNS))) {
-		ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_NS_DESC_LIST, 0);
+		ret = identify(ctrl, ns->nsid, NVME_IDENTIFY_CNS_NS_DESC_LIST, 0,
+			       "Identify Namespace Identification Descriptor list");
 		if (ret)
 			return ret;
-		if (maybe_later(ctrl))
-			return nvmh_step_status(
-				ctrl, "Identify Namespace Identification Descriptor list");
 		if (!ctrl->step_req.status) {
 			memcpy(page, ctrl->step_buf, sizeof(page));
 			decode_descriptors(ns, page);
@@ -345,7 +351,8 @@ static int stage_pi(struct nvmh_ctrl *ctrl)
 	struct nvme_nvm_id_ns id;
 	int ret;
 
-	ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_CSI_NS, NVME_CSI_NVM);
+	ret = identify(ctrl, ns->nsid, NVME_IDENTIFY_CNS_CSI_NS, NVME_CSI_NVM,
+		       "Identify Namespace, NVM Command Set");
 	if (ret)
 		return ret;
 	if (!ctrl->step_req.status) {
@@ -364,7 +371,8 @@ static int stage_zns_ctrl(struct nvmh_ctrl *ctrl)
 	struct nvmh_scan *scan = &ctrl->scan;
 	int ret;
 
-	ret = nvmh_step_identify_cmd(ctrl, 0, NVME_IDENTIFY_CNS_CSI_CTRL, NVME_CSI_ZNS);
+	ret = identify(ctrl, 0, NVME_IDENTIFY_CNS_CSI_CTRL, NVME_CSI_ZNS,
+		       "Identify Controller, Zoned Namespace Command Set");
 	if (ret)
 		return ret;
 	if (!ctrl->step_req.status)
@@ -403,7 +411,8 @@ static int stage_zns(struct nvmh_ctrl *ctrl)
 	struct nvme_zns_id_ns id;
 	int ret;
 
-	ret = nvmh_step_identify_cmd(ctrl, ns->nsid, NVME_IDENTIFY_CNS_CSI_NS, NVME_CSI_ZNS);
+	ret = identify(ctrl, ns->nsid, NVME_IDENTIFY_CNS_CSI_NS, NVME_CSI_ZNS,
+		       "Identify Namespace, Zoned Namespace Command Set");
 	if (ret)
 		return ret;
 	if (ctrl->step_req.status) {

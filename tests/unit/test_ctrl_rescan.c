@@ -131,6 +131,45 @@ static void test_rescan_tells_what_came_changed_and_went(void **state)
 	assert_non_null(told[0].ns);
 }
 
+static unsigned int failing_cns; /* once */
+
+static uint16_t fail_identify(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	(void)f;
+	if (sqe->opcode != nvme_admin_identify || (le32_get(sqe->cdw10) & 0xff) != failing_cns)
+		return 0;
+	failing_cns = UINT32_MAX;
+	return ST_INTERNAL;
+}
+
+/* What fails for the moment does not make a namespace go, nor another one. */
+static void test_rescan_with_a_command_that_fails_once_is_tried_again(void **state)
+{
+	static const uint8_t cns[] = { NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, NVME_IDENTIFY_CNS_NS,
+				       NVME_IDENTIFY_CNS_NS_DESC_LIST, NVME_IDENTIFY_CNS_CSI_NS };
+	struct nvme_zns_id_ns *id = (struct nvme_zns_id_ns *)rig.drive->ns[1].csi_id;
+	uint8_t *desc = rig.drive->ns[1].desc;
+	unsigned int i;
+
+	(void)state;
+	memset(desc, 0, 4096);
+	desc[0] = NVME_NIDT_CSI;
+	desc[1] = 1;
+	desc[4] = NVME_CSI_ZNS;
+	id->lbafe[0].zsze = htole64(64);
+	live();
+	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
+	rig.ctrl->id.nn = htole32(1); /* counting finds one of the two */
+	rig.drive->on_admin = fail_identify;
+	for (i = 0; i < ARRAY_SIZE(cns); i++) {
+		failing_cns = cns[i];
+		rescan();
+		assert_int_equal(failing_cns, UINT32_MAX);
+		assert_int_equal(nr_told, 0);
+		assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
+	}
+}
+
 static void test_format_and_identity_change_only_their_namespace(void **state)
 {
 	static const char *const how[] = { "rescan", "reset" };
@@ -338,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		rigged(test_rescan_without_a_change_tells_nothing),
 		rigged(test_rescan_tells_what_came_changed_and_went),
+		rigged(test_rescan_with_a_command_that_fails_once_is_tried_again),
 		rigged(test_format_and_identity_change_only_their_namespace),
 		rigged(test_event_starts_a_rescan_and_io_goes_on),
 		rigged(test_events_without_end_are_paced),
