@@ -49,13 +49,16 @@ static void aer_done(struct nvmh_req *req)
 void nvmh_aen_post(struct nvmh_ctrl *ctrl)
 {
 	struct nvmh_req *req = &ctrl->aen.req;
+	int ret;
 
 	memset(req, 0, sizeof(*req));
 	req->sqe.opcode = nvme_admin_async_event;
 	req->timeout_ms = NVMH_NO_TIMEOUT;
 	req->done = aer_done;
 	req->arg = ctrl;
-	if (!nvmh_queue_send(&ctrl->adminq, req))
+	ret = nvmh_queue_send(&ctrl->adminq, req);
+	ctrl->aen.unposted = ret == -EAGAIN; /* full: once it is not */
+	if (!ret)
 		ctrl->ops->queue_commit(&ctrl->adminq);
 }
 
@@ -138,6 +141,8 @@ int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 {
 	uint32_t event = ctrl->aen.event;
 
+	if (ctrl->aen.unposted)
+		nvmh_aen_post(ctrl);
 	if (!ctrl->aen.pending || ctrl->aen.reading || ctrl->rescan.busy)
 		return 0; /* step_buf is in use */
 	if (readable(event_lid(event)) && read_log(ctrl, event_lid(event)) == -EAGAIN)

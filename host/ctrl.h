@@ -251,6 +251,7 @@ struct nvmh_aen {
 	uint32_t event; /* dword 0 of the last answer */
 	bool pending;	/* an event is to be handled */
 	bool reading;
+	bool unposted; /* the admin queue was full */
 };
 void nvmh_aen_post(struct nvmh_ctrl *ctrl);
 int nvmh_aen_run(struct nvmh_ctrl *ctrl); /* LIVE: handles a pending event. Return: work done */

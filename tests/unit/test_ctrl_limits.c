@@ -301,6 +301,43 @@ static void test_completion_queues_full_of_anything(void **state)
 	atomic_store(&rig.drive->hold_io, false);
 }
 
+/* The place of an event's request is taken by others before the next can be posted. */
+static void test_event_while_the_admin_queue_is_full_is_not_the_last(void **state)
+{
+	static struct nvmh_req req[ADMIN_QUEUE_ENTRIES];
+	unsigned int done = 0;
+	unsigned int i;
+
+	(void)state;
+	rig_live(1, 0);
+	assert_true(rig.drive->aer_posted);
+	atomic_store(&rig.drive->mute_admin, true);
+	memset(req, 0, sizeof(req));
+	for (i = 0; i < ADMIN_QUEUE_ENTRIES - 1; i++) {
+		req[i].sqe.opcode = nvme_admin_keep_alive;
+		req[i].done = rig_done;
+		req[i].arg = &done;
+		if (i == ADMIN_QUEUE_ENTRIES - 2) {
+			assert_int_equal(nvmh_admin_submit(rig.ctrl, &req[i]), -EAGAIN);
+			fake_pcie_step(rig.drive);
+			fake_pcie_event(rig.drive, 0xc1u << 16 | 7); /* a vendor's */
+			fake_pcie_step(rig.drive);
+			rig.ctrl->ops->queue_poll(&rig.ctrl->adminq);
+		}
+		assert_int_equal(nvmh_admin_submit(rig.ctrl, &req[i]), 0);
+	}
+	for (i = 0; i < 3; i++)
+		rig_turn();
+	assert_false(rig.drive->aer_posted);
+	atomic_store(&rig.drive->mute_admin, false);
+	for (i = 0; i < ADMIN_QUEUE_ENTRIES - 1; i++)
+		fake_pcie_answer(rig.drive, 0, &req[i].sqe, 0, 0);
+	for (i = 0; i < 3; i++)
+		rig_turn();
+	assert_int_equal(done, ADMIN_QUEUE_ENTRIES - 1);
+	assert_true(rig.drive->aer_posted);
+}
+
 #define rigged(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -311,6 +348,7 @@ int main(void)
 		rigged(test_queues_granted_and_refused_leave_what_there_is),
 		rigged(test_nn_at_its_extremes_is_bounded),
 		rigged(test_failing_at_any_moment_ends),
+		rigged(test_event_while_the_admin_queue_is_full_is_not_the_last),
 		rigged(test_completion_queues_full_of_anything),
 	};
 
