@@ -341,6 +341,8 @@ static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	    clock_now_ns() - pcie->disabled_ns < NVMH_QUIRK_DELAY_MS * NS_PER_MS)
 		return -EAGAIN;
 	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
+		if (clock_now_ns() < ctrl->settle_until_ns)
+			return -EAGAIN;
 		quiet_cut_off(pcie, gone);
 		return 0;
 	}

@@ -183,16 +183,17 @@ static volatile void *vector_control(const struct vfio_irqs *irqs, uint32_t vect
 static void read_table(struct nvmh_vfio *vfio)
 {
 	struct vfio_irqs *irqs = &vfio->irqs;
+	bool good = irqs->table && irqs->kind == NVMH_IRQ_MSIX;
 	uint32_t control;
 	uint32_t i;
 
-	irqs->can_mask = irqs->table && irqs->kind == NVMH_IRQ_MSIX;
-	for (i = 0; irqs->can_mask && i < irqs->nr_set; i++) {
+	for (i = 0; good && i < irqs->nr_set; i++) {
 		control = mmio_read32(vector_control(irqs, i));
 		atomic_store(&irqs->control[i], control);
-		if (control & PCI_MSIX_ENTRY_CTRL_MASKBIT)
-			irqs->can_mask = false;
+		good = !(control & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 	}
+	/* last: from here on owners may mask */
+	irqs->can_mask = good;
 }
 
 bool nvmh_vfio_mask(struct nvmh_vfio *vfio, uint32_t vector, bool masked)

@@ -99,6 +99,7 @@ static bool look_elsewhere(struct nvmet_drive *drive)
 			continue;
 		found = true;
 		snprintf(drive->at, sizeof(drive->at), "%s", info[i].bdf);
+		drive->wrong = false;
 		log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->bdf,
 			   drive->at, drive->serial);
 	}
