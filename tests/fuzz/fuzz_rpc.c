@@ -33,57 +33,6 @@ struct seen {
 	char *text[MAX_VALUES];
 };
 
-/* The controller, which no command gets as far as. */
-const struct nvme_id_ctrl *nvmh_ctrl_id(const struct nvmh_ctrl *ctrl)
-{
-	(void)ctrl;
-	return NULL;
-}
-
-uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl)
-{
-	(void)ctrl;
-	return 0;
-}
-
-uint32_t nvmh_ctrl_nr_ns(const struct nvmh_ctrl *ctrl)
-{
-	(void)ctrl;
-	return 0;
-}
-
-const struct nvmh_ns *nvmh_ctrl_ns(const struct nvmh_ctrl *ctrl, uint32_t index)
-{
-	(void)ctrl;
-	(void)index;
-	return NULL;
-}
-
-const struct nvmh_ns *nvmh_ctrl_ns_by_nsid(const struct nvmh_ctrl *ctrl, uint32_t nsid)
-{
-	(void)ctrl;
-	(void)nsid;
-	return NULL;
-}
-
-enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl)
-{
-	(void)ctrl;
-	return NVMH_DEAD;
-}
-
-const char *nvmh_ctrl_error(const struct nvmh_ctrl *ctrl)
-{
-	(void)ctrl;
-	return "";
-}
-
-const char *nvmh_state_name(enum nvmh_state state)
-{
-	(void)state;
-	return "";
-}
-
 static void check_cmd(const struct nvmet_drive_cmd *cmd)
 {
 	must(strlen(cmd->bdf) >= 12 && strlen(cmd->bdf) < sizeof(cmd->bdf));

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * From a parsed command to a request: what depends on the controller that gets it. The controller's
+ * thread. Entry points: nvmet_drive_cmd_finish(), nvmet_drive_cmd_prep(). NVM Express Base
+ * Specification 2.x, "Get Log Page", "Format NVM"; NVM Command Set Specification, "Read", "Write".
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/util.h"
+#include "target/drive_cmd.h"
+
+enum {
+	IDENTIFY_BYTES = 4096,
+};
+
+/* Bytes of a command that says how much it moves; 0: it is not known. A drive that is told less
+ * memory than it moves would take what lies behind for more of the description. */
+static uint64_t moves(const struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
+{
+	uint32_t dw10 = le32_get(cmd->sqe.cdw10), dw11 = le32_get(cmd->sqe.cdw11);
+	uint32_t dw12 = le32_get(cmd->sqe.cdw12);
+	const struct nvmh_ns *ns;
+
+	if (cmd->kind == NVMET_DRIVE_ADMIN) {
+		if (cmd->sqe.opcode == nvme_admin_identify)
+			return IDENTIFY_BYTES;
+		if (cmd->sqe.opcode == nvme_admin_get_log_page)
+			return ((uint64_t)(dw11 & 0xffff) << 16 | dw10 >> 16) * 4 + 4;
+		return 0;
+	}
+	switch (cmd->sqe.opcode) {
+	case nvme_cmd_read:
+	case nvme_cmd_write:
+	case nvme_cmd_compare:
+		ns = nvmh_ctrl_ns_by_nsid(ctrl, le32_get(cmd->sqe.nsid));
+		return ns ? ((dw12 & 0xffff) + 1) *
+				       (uint64_t)(ns->lba_size + (ns->ext_lba ? ns->ms : 0))
+			  : 0;
+	case nvme_cmd_dsm:
+		return ((dw10 & 0xff) + 1) * sizeof(struct nvme_dsm_range);
+	default:
+		return 0;
+	}
+}
+
+int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
+{
+	const struct nvme_id_ctrl *id = nvmh_ctrl_id(ctrl);
+	uint64_t need = cmd->kind <= NVMET_DRIVE_IO ? moves(cmd, ctrl) : 0;
+	uint32_t ses = le32_get(cmd->sqe.cdw10) >> 9 & 7;
+
+	if (need && need != cmd->len) {
+		snprintf(cmd->reason, sizeof(cmd->reason),
+			 "the command moves %llu bytes, but the data are %u",
+			 (unsigned long long)need, cmd->len);
+		return -EINVAL;
+	}
+	if (cmd->len > nvmh_ctrl_max_xfer(ctrl)) {
+		snprintf(cmd->reason, sizeof(cmd->reason),
+			 "the drive takes at most %u bytes in one command",
+			 nvmh_ctrl_max_xfer(ctrl));
+		return -EINVAL;
+	}
+	if (cmd->own_cntlid) {
+		struct nvme_ctrl_list *list = (struct nvme_ctrl_list *)cmd->data;
+
+		list->num = htole16(1);
+		list->identifier[0] = id->cntlid;
+	}
+	if (cmd->kind == NVMET_DRIVE_ADMIN && cmd->sqe.opcode == nvme_admin_format_nvm &&
+	    ((id->fna & NVME_CTRL_FNA_FMT_ALL_NAMESPACES) ||
+	     (ses && (id->fna & NVME_CTRL_FNA_SEC_ALL_NAMESPACES))))
+		cmd->nsid = NVME_NSID_BROADCAST;
+	return 0;
+}
+
+void nvmet_drive_cmd_prep(const struct nvmet_drive_cmd *cmd, struct nvmh_req *req,
+			  struct iovec *iov, void *buf)
+{
+	memset(req, 0, sizeof(*req));
+	req->sqe = cmd->sqe;
+	req->timeout_ms = cmd->timeout_ms;
+	if (!cmd->len)
+		return;
+	*iov = (struct iovec){ .iov_base = buf, .iov_len = cmd->len };
+	req->iov = iov;
+	req->nr_iov = 1;
+	req->len = cmd->len;
+	req->dir = cmd->dir;
+	/* What a drive does not fill in must not be what another command left. */
+	if (cmd->dir == NVMH_TO_CTRL)
+		memcpy(buf, cmd->data, cmd->len);
+	else
+		memset(buf, 0, cmd->len);
+}
