@@ -422,6 +422,21 @@ struct nvmet_drive *nvmet_drive_find(const char *bdf)
 	return NULL;
 }
 
+struct nvmet_drive *nvmet_drive_holder(const char *bdf)
+{
+	struct nvmet_drive *drive = nvmet_drive_find(bdf);
+	struct list *pos;
+
+	if (drive)
+		return drive;
+	list_for_each(pos, &nvmet.drives) {
+		drive = list_entry(pos, struct nvmet_drive, link);
+		if (nvmet_drive_is_at(drive, bdf))
+			return drive;
+	}
+	return NULL;
+}
+
 int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
 {
 	struct first_call call = { 0 };

@@ -40,7 +40,7 @@ struct nvmet_drive_watcher {
 struct nvmet_drive {
 	struct list link;	   /* nvmet.drives */
 	char bdf[CONFIG_BDF_SIZE]; /* as configured */
-	char at[CONFIG_BDF_SIZE];  /* where it is, or was last */
+	char at[CONFIG_BDF_SIZE];  /* where it is, or was last; drive's thread, written under lock */
 	unsigned int refs;	   /* main thread */
 	struct loop *loop;    /* its thread's: resets, admin commands, VFIO calls that take long
 				       cost no other drive anything */
@@ -74,6 +74,8 @@ int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep);
 void nvmet_drive_put(struct nvmet_drive *drive); /* main thread; no core uses it any more */
 /* nvmet_drive_find() - the drive configured as @bdf, no reference taken; main thread */
 struct nvmet_drive *nvmet_drive_find(const char *bdf);
+/* nvmet_drive_holder() - the drive configured as @bdf, or that moved there; main thread */
+struct nvmet_drive *nvmet_drive_holder(const char *bdf);
 /* nvmet_drive_tell() - every watcher looks again. Drive's thread. */
 void nvmet_drive_tell(struct nvmet_drive *drive);
 /* nvmet_drive_call() - runs @fn in the drive's thread and waits; @ctrl NULL while the drive is away.
@@ -99,7 +101,11 @@ bool nvmet_drive_user(struct nvmet_drive *drive, uint32_t nsid, char *text, size
 void nvmet_drive_block(struct nvmet_drive *drive, uint32_t nsid);
 void nvmet_drive_unblock(struct nvmet_drive *drive, uint32_t nsid);
 
-/* target/drive_watch.c: the drive's thread */
+/* target/drive_watch.c */
+/* nvmet_drive_is_at() - whether the drive is, or was last, at @bdf: it may have moved from where it
+ * is configured. Any thread. */
+bool nvmet_drive_is_at(struct nvmet_drive *drive, const char *bdf);
+/* The drive's thread: */
 extern uint32_t nvmet_drive_look_ms; /* between two looks; unit tests look more often */
 void nvmet_drive_look_start(struct nvmet_drive *drive); /* the drive is away */
 void nvmet_drive_look(struct loop_timer *t);

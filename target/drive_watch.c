@@ -86,6 +86,24 @@ static bool kernel_has_ours(const struct nvmet_drive *drive, const char *bdf)
 	       !strcmp(serial, drive->serial) && !strcmp(model, drive->model);
 }
 
+/* The main thread and helpers ask where it is. */
+static void set_at(struct nvmet_drive *drive, const char *bdf)
+{
+	pthread_mutex_lock(&drive->lock);
+	snprintf(drive->at, sizeof(drive->at), "%s", bdf);
+	pthread_mutex_unlock(&drive->lock);
+}
+
+bool nvmet_drive_is_at(struct nvmet_drive *drive, const char *bdf)
+{
+	bool is;
+
+	pthread_mutex_lock(&drive->lock);
+	is = !strcmp(drive->at, bdf);
+	pthread_mutex_unlock(&drive->lock);
+	return is;
+}
+
 /* Another slot where our drive is. Return: found, @drive->at is it. */
 static bool look_elsewhere(struct nvmet_drive *drive)
 {
@@ -98,7 +116,7 @@ static bool look_elsewhere(struct nvmet_drive *drive)
 		    !kernel_has_ours(drive, info[i].bdf))
 			continue;
 		found = true;
-		snprintf(drive->at, sizeof(drive->at), "%s", info[i].bdf);
+		set_at(drive, info[i].bdf);
 		drive->wrong = false;
 		log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->bdf,
 			   drive->at, drive->serial);
@@ -165,7 +183,7 @@ void nvmet_drive_look(struct loop_timer *t)
 		if (look_elsewhere(drive) && !nvmh_pci_info(drive->at, &info))
 			come_back(drive, &info);
 		else
-			snprintf(drive->at, sizeof(drive->at), "%s", drive->bdf);
+			set_at(drive, drive->bdf);
 	} else if (drive->wrong) {
 		if (look_elsewhere(drive) && !nvmh_pci_info(drive->at, &info))
 			come_back(drive, &info);

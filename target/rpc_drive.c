@@ -216,7 +216,7 @@ static void list_on_helper(struct loop_msg *msg)
 	for (int i = 0; lc->info && i < lc->nr; i++) {
 		lc->info[i].pci = pci[i];
 		for (unsigned int k = 0; k < lc->nr_drives; k++) {
-			if (strcmp(lc->drives[k]->bdf, pci[i].bdf))
+			if (!nvmet_drive_is_at(lc->drives[k], pci[i].bdf))
 				continue;
 			nvmet_drive_call(lc->drives[k], list_of_drive, &lc->info[i]);
 			fill_users(&lc->info[i], lc->drives[k]);
@@ -363,7 +363,7 @@ static void bind_or_release(struct nvmet_rpc_call *call, struct json_object *val
 	nvmet_rpc_params_init(&params, val, &err);
 	nvmet_drive_traddr(&params, ch->bdf);
 	if (!nvmet_rpc_params_end(&params) && release)
-		drive = nvmet_drive_find(ch->bdf);
+		drive = nvmet_drive_holder(ch->bdf);
 	if (drive) {
 		nvmet_drive_user(drive, NVME_NSID_BROADCAST, user, sizeof(user));
 		nvmet_rpc_errno(&err, -EBUSY,

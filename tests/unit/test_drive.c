@@ -353,6 +353,10 @@ static void test_drive_comes_back_in_another_slot(void **state)
 	until(!away(0));
 	assert_string_equal(bound, SLOT);
 	assert_int_equal(flush(0, 0), 0);
+	/* nobody may release it there, although no configuration names that slot */
+	assert_ptr_equal(nvmet_drive_holder(SLOT), nvmet_drive_find(A));
+	assert_true(nvmet_drive_is_at(nvmet_drive_find(A), SLOT));
+	assert_null(nvmet_drive_find(SLOT));
 	pull(0, SLOT);
 	put_back(0, A, "vfio-pci"); /* and home again */
 	until(!away(0));
