@@ -21,6 +21,7 @@ enum {
 	MAX_OPS = 4096,		 /* under way, of all connections */
 	MAX_OPS_DATA = 64 << 20, /* bytes of their data */
 	MAX_CHANGERS = 8,	 /* threads that bind or release */
+	MAX_LISTS = 64,		 /* under way; the helper makes one after the other */
 	SPARE_MS = 15000,	 /* beyond a command's own time, for the driver to give it up */
 	RESET_MS = 150000,	 /* CAP.TO may say up to 127.5 s */
 	CHANGE_MS = 60000,
@@ -175,12 +176,15 @@ struct list_call {
 	char reason[200];
 };
 
+static unsigned int nr_lists;
+
 static void list_done(struct loop_msg *msg)
 {
 	struct list_call *lc = container_of(msg, struct list_call, msg);
 	struct nvmet_rpc_error err = { 0 };
 	struct json_object *result = NULL;
 
+	nr_lists--;
 	if (lc->nr < 0)
 		nvmet_rpc_errno(&err, lc->nr, "%s", lc->reason);
 	else
@@ -239,7 +243,13 @@ static int start_helper(void)
 	if (helper)
 		return 0;
 	ret = loop_create(&opts, &helper);
-	return ret ? ret : loop_start(helper);
+	if (!ret)
+		ret = loop_start(helper);
+	if (ret) { /* the next call tries again */
+		loop_free(helper);
+		helper = NULL;
+	}
+	return ret;
 }
 
 static void list_drives(struct nvmet_rpc_call *call, struct json_object *params)
@@ -250,6 +260,11 @@ static void list_drives(struct nvmet_rpc_call *call, struct json_object *params)
 
 	if (!nvmet_rpc_no_params(call, params))
 		return;
+	if (nr_lists >= MAX_LISTS) {
+		nvmet_rpc_errno(&err, -EAGAIN, "too many lists of drives are under way");
+		nvmet_rpc_fail(call, &err);
+		return;
+	}
 	lc = calloc(1, sizeof(*lc));
 	if (!lc || start_helper() || wait_begin(&lc->wait, call, "(all)", CHANGE_MS)) {
 		nvmet_rpc_errno(&err, -ENOMEM, NULL);
@@ -261,6 +276,7 @@ static void list_drives(struct nvmet_rpc_call *call, struct json_object *params)
 		if (lc->nr_drives < MAX_DRIVES)
 			lc->drives[lc->nr_drives++] = list_entry(pos, struct nvmet_drive, link);
 	}
+	nr_lists++;
 	lc->msg.fn = list_on_helper;
 	loop_send(helper, &lc->msg);
 }

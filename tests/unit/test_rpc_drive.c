@@ -390,6 +390,28 @@ static void test_rpc_drive_close_ends_what_is_under_way(void **state)
 	/* teardown closes the drive under them; a sanitizer sees what is left */
 }
 
+static void test_rpc_drive_lists_under_way_are_limited(void **state)
+{
+	static const char one[] = "{\"id\":1,\"method\":\"nvmetcp_drive_list\"}";
+	unsigned int nr = 100, refused = 0;
+	char text[100 * sizeof(one)] = "";
+
+	(void)state;
+	/* in one piece: none ends while they are read */
+	for (unsigned int i = 0; i < nr; i++)
+		memcpy(text + i * strlen(one), one, strlen(one));
+	assert_int_equal(write(t.fd, text, nr * strlen(one)), nr * strlen(one));
+	for (unsigned int i = 0; i < nr; i++) {
+		struct json_object *answer = hear(LONG), *code = NULL;
+
+		assert_non_null(answer);
+		if (!json_pointer_get(answer, "/error/code", &code))
+			refused += json_object_get_int(code) == -EAGAIN;
+		json_object_put(answer);
+	}
+	assert_int_equal(refused, nr - 64);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -404,6 +426,7 @@ int main(void)
 		TEST(test_rpc_drive_memory_is_waited_for_in_line),
 		TEST(test_rpc_drive_that_is_away_refuses),
 		TEST(test_rpc_drive_close_ends_what_is_under_way),
+		TEST(test_rpc_drive_lists_under_way_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
