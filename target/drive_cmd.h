@@ -63,7 +63,7 @@ int nvmet_drive_cmd_parse(const char *method, struct json_object *params,
  * nvmet_drive_cmd_finish() - before it is sent: what depends on the controller, by its thread.
  * Fills in the own CNTLID; Format NVM that by FNA reaches all namespaces says so.
  * Return: 0; -EINVAL with cmd->reason: the data are longer than the controller takes, or of another
- *	length than the command itself says.
+ *	length than the command itself says, or metadata apart from the blocks would move.
  */
 int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl);
 /*

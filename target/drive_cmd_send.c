@@ -12,7 +12,27 @@
 
 enum {
 	IDENTIFY_BYTES = 4096,
+	DW12_PRACT = 1 << 29,
 };
+
+/* The namespace that a Read, Write or Compare is about; NULL: another command, or not known. */
+static const struct nvmh_ns *blocks_of(const struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
+{
+	if (cmd->kind != NVMET_DRIVE_IO ||
+	    (cmd->sqe.opcode != nvme_cmd_read && cmd->sqe.opcode != nvme_cmd_write &&
+	     cmd->sqe.opcode != nvme_cmd_compare))
+		return NULL;
+	return nvmh_ctrl_ns_by_nsid(ctrl, le32_get(cmd->sqe.nsid));
+}
+
+/* Metadata bytes that move for each block: protection information and nothing more may stay with
+ * the drive. */
+static uint32_t metadata_bytes(const struct nvmet_drive_cmd *cmd, const struct nvmh_ns *ns)
+{
+	bool pract = le32_get(cmd->sqe.cdw12) & DW12_PRACT;
+
+	return pract && ns->pi_type && ns->ms == ns->pi_size ? 0 : ns->ms;
+}
 
 /* Bytes of a command that says how much it moves; 0: it is not known. A drive that is told less
  * memory than it moves would take what lies behind for more of the description. */
@@ -33,9 +53,10 @@ static uint64_t moves(const struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
 	case nvme_cmd_read:
 	case nvme_cmd_write:
 	case nvme_cmd_compare:
-		ns = nvmh_ctrl_ns_by_nsid(ctrl, le32_get(cmd->sqe.nsid));
+		ns = blocks_of(cmd, ctrl);
 		return ns ? ((dw12 & 0xffff) + 1) *
-				       (uint64_t)(ns->lba_size + (ns->ext_lba ? ns->ms : 0))
+				       (uint64_t)(ns->lba_size +
+						  (ns->ext_lba ? metadata_bytes(cmd, ns) : 0))
 			  : 0;
 	case nvme_cmd_dsm:
 		return ((dw10 & 0xff) + 1) * sizeof(struct nvme_dsm_range);
@@ -48,8 +69,16 @@ int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
 {
 	const struct nvme_id_ctrl *id = nvmh_ctrl_id(ctrl);
 	uint64_t need = cmd->kind <= NVMET_DRIVE_IO ? moves(cmd, ctrl) : 0;
+	const struct nvmh_ns *ns = blocks_of(cmd, ctrl);
 	uint32_t ses = le32_get(cmd->sqe.cdw10) >> 9 & 7;
 
+	if (ns && !ns->ext_lba && metadata_bytes(cmd, ns)) {
+		snprintf(
+			cmd->reason, sizeof(cmd->reason),
+			"the namespace keeps %u bytes of metadata apart from each block, which cannot be passed",
+			ns->ms);
+		return -EINVAL;
+	}
 	if (need && need != cmd->len) {
 		snprintf(cmd->reason, sizeof(cmd->reason),
 			 "the command moves %llu bytes, but the data are %u",

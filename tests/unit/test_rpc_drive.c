@@ -61,6 +61,8 @@ static int setup(void **state)
 	t.drive = fake_pcie_create();
 	fake_pcie_add_ns(t.drive, 1, 9, 4096);
 	fake_pcie_add_ns(t.drive, 2, 12, 512);
+	fake_pcie_add_ns(t.drive, 3, 9, 512);
+	fake_pcie_set_md(&t.drive->ns[2], 8, false, 0);
 	t.drive->on_admin = on_admin;
 	fake_pcie_run(t.drive);
 	assert_int_equal(config_parse(config_text, strlen(config_text), &t.cfg, &errs), 0);
@@ -265,6 +267,8 @@ static void test_rpc_drive_io_passthru_moves_the_blocks(void **state)
 	assert_string_equal(text_at(answer, "/result/data"), data);
 	json_object_put(answer);
 	/* more or less than the command itself says would be a hole in the driver's memory */
+	call_fails("io_passthru", "{" DRIVE ",\"opcode\":2,\"nsid\":3,\"data_len\":512}", -EINVAL,
+		   "8 bytes of metadata apart");
 	call_fails("io_passthru", "{" DRIVE ",\"opcode\":2,\"nsid\":1,\"data_len\":4096}", -EINVAL,
 		   "moves 512 bytes");
 	call_fails("io_passthru",
