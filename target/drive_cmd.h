@@ -32,6 +32,8 @@ struct nvmet_drive_cmd {
 	struct nvme_sqe sqe;
 	uint8_t dir;   /* enum nvmh_dir */
 	uint32_t len;  /* bytes of data, 0..MAX_XFER_BYTES */
+	uint32_t room; /* bytes of memory described to the drive: @len, or more where it is not known
+			  what the command moves; nvmet_drive_cmd_finish() */
 	uint8_t *data; /* owned, @len bytes: to the drive, later from it; NULL: none */
 	uint32_t timeout_ms;
 	bool force;	 /* although somebody uses the namespace */

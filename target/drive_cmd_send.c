@@ -91,6 +91,8 @@ int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
 			 nvmh_ctrl_max_xfer(ctrl));
 		return -EINVAL;
 	}
+	/* whoever named too little gets too little, but the drive has enough */
+	cmd->room = cmd->len && !need ? nvmh_ctrl_max_xfer(ctrl) : cmd->len;
 	if (cmd->own_cntlid) {
 		struct nvme_ctrl_list *list = (struct nvme_ctrl_list *)cmd->data;
 
@@ -112,14 +114,13 @@ void nvmet_drive_cmd_prep(const struct nvmet_drive_cmd *cmd, struct nvmh_req *re
 	req->timeout_ms = cmd->timeout_ms;
 	if (!cmd->len)
 		return;
-	*iov = (struct iovec){ .iov_base = buf, .iov_len = cmd->len };
+	*iov = (struct iovec){ .iov_base = buf, .iov_len = cmd->room };
 	req->iov = iov;
 	req->nr_iov = 1;
-	req->len = cmd->len;
+	req->len = cmd->room;
 	req->dir = cmd->dir;
 	/* What a drive does not fill in must not be what another command left. */
+	memset(buf, 0, cmd->room);
 	if (cmd->dir == NVMH_TO_CTRL)
 		memcpy(buf, cmd->data, cmd->len);
-	else
-		memset(buf, 0, cmd->len);
 }

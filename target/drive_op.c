@@ -82,7 +82,7 @@ static void op_end(struct nvmet_drive_op *op, int ret)
 	if (op->buf) {
 		if (!ret && op->cmd.dir == NVMH_FROM_CTRL)
 			memcpy(op->cmd.data, op->buf, op->cmd.len);
-		mem_put(ops->pool, op->buf, op->cmd.len);
+		mem_put(ops->pool, op->buf, op->cmd.room);
 		op->buf = NULL;
 		serve_waiting(ops);
 	}
@@ -250,13 +250,13 @@ static void start_cmd(struct nvmet_drive_op *op)
 		submit(op);
 		return;
 	}
-	op->buf = mem_get(ops->pool, op->cmd.len);
+	op->buf = mem_get(ops->pool, op->cmd.room);
 	if (op->buf) {
 		submit(op);
 		return;
 	}
 	op->state = OP_WAITS_MEMORY;
-	op->wait.len = op->cmd.len;
+	op->wait.len = op->cmd.room;
 	op->wait.fn = got_memory;
 	mem_wait_add(ops->pool, &op->wait);
 }
