@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The event loop: what a turn does. One turn is loop_turn(), at the end; everything before serves
- * it.
+ * it. Timers and signals are in loop_timer.c.
  *
  * When it sleeps: when it is idle for longer than spin.h thinks worth waiting for, which may be at
  * once. So a loop under load spins, and one that would spin in vain most of the time does not.
@@ -187,8 +187,7 @@ unsigned int loop_run_works(struct loop *loop)
 
 /* ---------------------------------------------------------------- events */
 
-/* The blocking gather brought something, or returned: awake again, before any callback. */
-static void woken(struct loop *loop)
+void loop_woken(struct loop *loop)
 {
 	if (!loop->blocking)
 		return;
@@ -205,7 +204,7 @@ static void wake_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	woken(loop);
+	loop_woken(loop);
 	msgq_clear(&loop->msgs);
 }
 
@@ -214,7 +213,7 @@ static void io_event(evutil_socket_t fd, short what, void *arg)
 	struct loop_io *io = arg;
 
 	(void)fd;
-	woken(io->loop);
+	loop_woken(io->loop);
 	io->loop->found = true;
 	io->fn(io, (what & EV_READ ? LOOP_READ : 0u) | (what & EV_WRITE ? LOOP_WRITE : 0u));
 }
@@ -223,12 +222,6 @@ static short io_flags(unsigned int events)
 {
 	return (short)(EV_PERSIST | (events & LOOP_READ ? EV_READ : 0) |
 		       (events & LOOP_WRITE ? EV_WRITE : 0));
-}
-
-/* libevent says only that it failed; what it called left errno. */
-static int event_error(void)
-{
-	return errno ? -errno : -EINVAL;
 }
 
 int loop_io_add(struct loop *loop, struct loop_io *io, int fd, unsigned int events,
@@ -240,7 +233,7 @@ int loop_io_add(struct loop *loop, struct loop_io *io, int fd, unsigned int even
 		return -ENOMEM;
 	errno = 0;
 	if (events && event_add(ev, NULL)) {
-		int ret = event_error();
+		int ret = loop_event_error();
 
 		event_free(ev);
 		return ret;
@@ -305,7 +298,7 @@ int loop_io_set(struct loop_io *io, unsigned int events)
 	io->events = 0;
 	errno = 0;
 	if (events && event_add(io->ev, NULL))
-		return event_error();
+		return loop_event_error();
 	io->events = events;
 	return 0;
 }
@@ -318,137 +311,6 @@ void loop_io_del(struct loop_io *io)
 	event_free(io->ev);
 	io->ev = NULL;
 	io->loop->nr_events--;
-}
-
-static void timer_arm(struct loop_timer *t, uint64_t ms)
-{
-	struct timeval tv = {
-		.tv_sec = (time_t)(ms / 1000),
-		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
-	};
-
-	/*
-	 * no memory for libevent's heap to grow: a deadline must not get lost, so tried again every
-	 * turn
-	 */
-	if (event_add(t->ev, &tv))
-		loop_defer(t->loop, &t->retry);
-}
-
-/* Arms for what is left until the deadline, rounded up. Return: whether there is anything left. */
-static bool timer_rearm(struct loop_timer *t)
-{
-	uint64_t now = clock_now_ns();
-
-	if (now >= t->deadline_ns)
-		return false;
-	timer_arm(t, div_up(t->deadline_ns - now, 1000000u));
-	return true;
-}
-
-static void timer_fire(struct loop_timer *t)
-{
-	t->loop->found = true;
-	t->armed = false;
-	t->fn(t);
-}
-
-static void timer_retry(struct loop_work *w)
-{
-	struct loop_timer *t = container_of(w, struct loop_timer, retry);
-
-	if (!timer_rearm(t))
-		timer_fire(t);
-}
-
-static void timer_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct loop_timer *t = arg;
-
-	(void)fd;
-	(void)what;
-	woken(t->loop);
-	/* libevent's clock moves by scheduler ticks, and stood behind when the timer was started */
-	if (!timer_rearm(t))
-		timer_fire(t);
-}
-
-int loop_timer_init(struct loop *loop, struct loop_timer *t, void (*fn)(struct loop_timer *t))
-{
-	struct event *ev = evtimer_new(loop->base, timer_event, t);
-
-	if (!ev)
-		return -ENOMEM;
-	*t = (struct loop_timer){ .loop = loop, .ev = ev, .fn = fn };
-	loop_work_init(&t->retry, timer_retry);
-	loop->nr_events++;
-	return 0;
-}
-
-void loop_timer_start(struct loop_timer *t, uint32_t ms)
-{
-	t->deadline_ns = clock_now_ns() + (uint64_t)ms * 1000000u;
-	t->armed = true;
-	loop_work_cancel(&t->retry);
-	timer_arm(t, ms);
-}
-
-void loop_timer_stop(struct loop_timer *t)
-{
-	if (!t->armed)
-		return;
-	t->armed = false;
-	loop_work_cancel(&t->retry);
-	event_del(t->ev);
-}
-
-void loop_timer_done(struct loop_timer *t)
-{
-	if (!t->ev)
-		return;
-	loop_timer_stop(t);
-	event_free(t->ev);
-	t->ev = NULL;
-	t->loop->nr_events--;
-}
-
-static void signal_event(evutil_socket_t signo, short what, void *arg)
-{
-	struct loop_signal *s = arg;
-
-	(void)signo;
-	(void)what;
-	woken(s->loop);
-	s->loop->found = true;
-	s->fn(s);
-}
-
-int loop_signal_add(struct loop *loop, struct loop_signal *s, int signo,
-		    void (*fn)(struct loop_signal *s))
-{
-	struct event *ev = evsignal_new(loop->base, signo, signal_event, s);
-
-	if (!ev)
-		return -ENOMEM;
-	errno = 0;
-	if (event_add(ev, NULL)) {
-		int ret = event_error();
-
-		event_free(ev);
-		return ret;
-	}
-	*s = (struct loop_signal){ .ev = ev, .signo = signo, .fn = fn, .loop = loop };
-	loop->nr_events++;
-	return 0;
-}
-
-void loop_signal_del(struct loop_signal *s)
-{
-	if (!s->ev)
-		return;
-	event_free(s->ev);
-	s->ev = NULL;
-	s->loop->nr_events--;
 }
 
 /* ---------------------------------------------------------------- the turn */
@@ -475,7 +337,7 @@ static void become_idle(struct loop *loop, uint64_t now_ns)
 
 /*
  * One look at the clock per turn: the time since the last one was the end of the last turn and the
- * beginning of this one, and was work if either found any. woken() leaves out what was slept.
+ * beginning of this one, and was work if either found any. loop_woken() leaves out what was slept.
  */
 static void clock_turn(struct loop *loop)
 {
@@ -518,7 +380,7 @@ static int ask(struct loop *loop, bool block)
 	loop->unasked = 0;
 	loop->blocking = block;
 	ret = event_base_loop(loop->base, flags);
-	woken(loop);
+	loop_woken(loop);
 	loop->asked_ns = loop->now_ns;
 	return ret < 0 ? -EIO : 0;
 }

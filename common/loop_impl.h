@@ -6,6 +6,7 @@
 #ifndef COMMON_LOOP_IMPL_H
 #define COMMON_LOOP_IMPL_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -81,10 +82,19 @@ struct loop {
 /* loop_events_init() - Return: 0 or -ENOMEM; loop_events_done() is harmless on a zeroed loop */
 int loop_events_init(struct loop *loop);
 void loop_events_done(struct loop *loop);
+/* loop_woken() - the blocking gather brought something, or returned: awake again, before any
+ * callback */
+void loop_woken(struct loop *loop);
 /* loop_turn() - Return: 0, or -errno when libevent fails */
 int loop_turn(struct loop *loop);
 /* what these send or defer to the same loop runs the next time. Return: how many ran */
 unsigned int loop_run_messages(struct loop *loop);
 unsigned int loop_run_works(struct loop *loop);
+
+/* libevent says only that it failed; what it called left errno. */
+static inline int loop_event_error(void)
+{
+	return errno ? -errno : -EINVAL;
+}
 
 #endif /* COMMON_LOOP_IMPL_H */
