@@ -108,13 +108,11 @@ void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...)
 	nvmh_ctrl_kick(ctrl);
 }
 
-static void drain(int fd)
+bool nvmh_fd_drain(int fd)
 {
 	uint64_t count;
 
-	/* EAGAIN is the usual answer */
-	if (fd >= 0 && read(fd, &count, sizeof(count)) < 0)
-		return;
+	return fd >= 0 && read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -435,12 +433,12 @@ int nvmh_ctrl_process(struct nvmh_ctrl *ctrl)
 		return 0;
 	ctrl->in_process = true;
 	atomic_store_explicit(&ctrl->thread, nvmh_thread_token(), memory_order_relaxed);
-	drain(ctrl->event_fd);
-	drain(ctrl->timer_fd);
+	nvmh_fd_drain(ctrl->event_fd);
+	nvmh_fd_drain(ctrl->timer_fd);
 	if (ctrl->ops->process && ctrl->phase != NVMH_PHASE_END)
 		n += ctrl->ops->process(ctrl);
 	if (atomic_load(&ctrl->adminq.state) != NVMH_Q_DOWN) {
-		drain(ctrl->adminq.event_fd);
+		nvmh_fd_drain(ctrl->adminq.event_fd);
 		n += ctrl->ops->queue_poll(&ctrl->adminq);
 	}
 	now = clock_now_ns();

@@ -374,6 +374,10 @@ struct nvmh_ctrl {
 };
 
 void nvmh_ctrl_kick(struct nvmh_ctrl *ctrl); /* any thread */
+/* nvmh_ctrl_watch() - nvmh_ctrl_fd() is readable when @fd is; harmless with -1. Return: 0, -errno. */
+int nvmh_ctrl_watch(struct nvmh_ctrl *ctrl, int fd);
+/* nvmh_fd_drain() - empties an eventfd or timerfd; harmless with -1. Return: it was readable. */
+bool nvmh_fd_drain(int fd);
 /* nvmh_ctrl_lost() - any thread: asks for a reset and says why; the first of several is kept */
 void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -69,11 +69,11 @@ void nvmh_ctrl_close(struct nvmh_ctrl *ctrl)
 	ctrl_free(ctrl);
 }
 
-static int watch(struct nvmh_ctrl *ctrl, int fd)
+int nvmh_ctrl_watch(struct nvmh_ctrl *ctrl, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 
-	return epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+	return fd >= 0 && epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
 static int copy_string(const char **to, const char *from)
@@ -133,8 +133,8 @@ static int open_events(struct nvmh_ctrl *ctrl)
 	if (ctrl->epoll_fd < 0 || ctrl->event_fd < 0 || ctrl->timer_fd < 0)
 		return nvmh_error(-errno, "%s: no descriptor: %m (raise LimitNOFILE= or ulimit -n)",
 				  ctrl->name);
-	ret = watch(ctrl, ctrl->event_fd);
-	return ret ? ret : watch(ctrl, ctrl->timer_fd);
+	ret = nvmh_ctrl_watch(ctrl, ctrl->event_fd);
+	return ret ? ret : nvmh_ctrl_watch(ctrl, ctrl->timer_fd);
 }
 
 static int init_queues(struct nvmh_ctrl *ctrl)
@@ -150,7 +150,7 @@ static int init_queues(struct nvmh_ctrl *ctrl)
 		ctrl->ioq[i].event_fd = -1;
 	ret = nvmh_queue_init(&ctrl->adminq, ctrl, 0);
 	if (!ret)
-		ret = watch(ctrl, ctrl->adminq.event_fd);
+		ret = nvmh_ctrl_watch(ctrl, ctrl->adminq.event_fd);
 	for (i = 0; !ret && i < ctrl->opts.nr_io_queues; i++)
 		ret = nvmh_queue_init(&ctrl->ioq[i], ctrl, i + 1);
 	if (ret)

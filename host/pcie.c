@@ -170,25 +170,18 @@ static int step_watch(struct nvmh_ctrl *ctrl)
 	return 0;
 }
 
-static bool readable(int fd)
-{
-	uint64_t count;
-
-	return fd >= 0 && read(fd, &count, sizeof(count)) == sizeof(count);
-}
-
 static int pcie_process(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = ctrl->tr;
 	uint32_t csts;
 
 	nvmh_pcie_irq_process(ctrl);
-	if (readable(nvmh_vfio_req_fd(pcie->vfio)) && !pcie->wanted_back) {
+	if (nvmh_fd_drain(nvmh_vfio_req_fd(pcie->vfio)) && !pcie->wanted_back) {
 		pcie->wanted_back = true;
 		nvmh_ctrl_lost(ctrl, "the kernel removes the device");
 		return 1;
 	}
-	if (readable(nvmh_vfio_err_fd(pcie->vfio))) {
+	if (nvmh_fd_drain(nvmh_vfio_err_fd(pcie->vfio))) {
 		nvmh_ctrl_lost(ctrl, "the PCI bus reported an error of the device");
 		return 1;
 	}
@@ -432,13 +425,6 @@ static int pcie_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 
 /* ---- open and free ---- */
 
-static int watch_fd(struct nvmh_ctrl *ctrl, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	return fd >= 0 && epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
-}
-
 static int pcie_open(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = calloc(1, sizeof(*pcie));
@@ -465,9 +451,9 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 	ctrl->quirks = nvmh_quirks_find(vendor, device);
 	ret = nvmh_pcie_irq_open(ctrl);
 	if (!ret)
-		ret = watch_fd(ctrl, nvmh_vfio_err_fd(pcie->vfio));
+		ret = nvmh_ctrl_watch(ctrl, nvmh_vfio_err_fd(pcie->vfio));
 	if (!ret)
-		ret = watch_fd(ctrl, nvmh_vfio_req_fd(pcie->vfio));
+		ret = nvmh_ctrl_watch(ctrl, nvmh_vfio_req_fd(pcie->vfio));
 	if (!ret)
 		ret = nvmh_pcie_alloc(pcie, 3 * PCIE_BUF_BYTES, &pcie->buf);
 	if (ret)

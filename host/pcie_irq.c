@@ -37,13 +37,6 @@ enum {
 		16, /* times that completions were found without a sleep, until it is masked */
 };
 
-static int watch_fd(struct nvmh_ctrl *ctrl, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	return epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
-}
-
 int nvmh_pcie_irq_open(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = ctrl->tr;
@@ -53,9 +46,9 @@ int nvmh_pcie_irq_open(struct nvmh_ctrl *ctrl)
 	pcie->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (pcie->irq_fd < 0 || pcie->timer_fd < 0)
 		return nvmh_error(-errno, "no descriptors for interrupts: %m");
-	ret = watch_fd(ctrl, pcie->irq_fd);
+	ret = nvmh_ctrl_watch(ctrl, pcie->irq_fd);
 	if (!ret)
-		ret = watch_fd(ctrl, pcie->timer_fd);
+		ret = nvmh_ctrl_watch(ctrl, pcie->timer_fd);
 	return ret ? ret : nvmh_pcie_irq_set(ctrl);
 }
 
@@ -71,8 +64,8 @@ void nvmh_pcie_irq_close(struct pcie *pcie)
 int nvmh_pcie_irq_set(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = ctrl->tr;
-	uint32_t wanted =
-		ctrl->quirks & NVMH_QUIRK_SINGLE_VECTOR ? 1 : ctrl->opts.nr_io_queues + 1u;
+	uint32_t wanted = ctrl->quirks & NVMH_QUIRK_SINGLE_VECTOR ? 1
+								  : ctrl->opts.nr_io_queues + 1u;
 	int fds[MAX_IO_QUEUES + 1];
 	enum nvmh_irq kind;
 	uint32_t i;
@@ -95,13 +88,6 @@ int nvmh_pcie_irq_set(struct nvmh_ctrl *ctrl)
 		log_debug("interrupts name=\"%s\" kind=%s vectors=%u", ctrl->name,
 			  nvmh_irq_name(kind), pcie->nr_vectors);
 	return 0;
-}
-
-static bool drained(int fd)
-{
-	uint64_t count;
-
-	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
 static void start_timer(struct pcie *pcie)
@@ -133,11 +119,11 @@ static void unmask_intx(struct pcie *pcie)
 void nvmh_pcie_irq_process(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = ctrl->tr;
-	bool came = drained(pcie->irq_fd);
+	bool came = nvmh_fd_drain(pcie->irq_fd);
 
 	if (came && pcie->irq == NVMH_IRQ_INTX)
 		atomic_store(&pcie->intx_masked, true);
-	if (pcie->irq == NVMH_IRQ_NONE && drained(pcie->timer_fd)) {
+	if (pcie->irq == NVMH_IRQ_NONE && nvmh_fd_drain(pcie->timer_fd)) {
 		atomic_store(&pcie->timer_on, false);
 		came = true;
 	}

@@ -91,27 +91,28 @@ int nvmh_vfio_region(const struct nvmh_vfio *vfio, uint32_t index, struct vfio_r
 
 /* How much of BAR 0 can be mapped from its start: all of it, or up to a page (the MSI-X table's)
  * that must not be. */
-static size_t mappable(const struct vfio_region_info *region, const void *info, size_t size)
+uint64_t nvmh_vfio_mappable(const struct vfio_region_info *region, const void *info, size_t size,
+			    uint64_t off)
 {
 	struct vfio_region_info_cap_sparse_mmap cap;
 	struct vfio_region_sparse_mmap_area area;
 	const char *at = NULL;
 	uint32_t i;
 
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP))
+	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP) || off > region->size)
 		return 0;
 	if (region->flags & VFIO_REGION_INFO_FLAG_CAPS)
 		at = nvmh_vfio_find_cap(info, size, region->cap_offset,
 					VFIO_REGION_INFO_CAP_SPARSE_MMAP, sizeof(cap));
 	if (!at)
-		return region->size;
+		return region->size - off;
 	memcpy(&cap, at, sizeof(cap));
 	at += sizeof(cap);
 	for (i = 0; i < cap.nr_areas && at + sizeof(area) <= (const char *)info + size;
 	     i++, at += sizeof(area)) {
 		memcpy(&area, at, sizeof(area));
-		if (!area.offset)
-			return min_of(area.size, region->size);
+		if (off >= area.offset && off - area.offset < area.size)
+			return min_of(area.size - (off - area.offset), region->size - off);
 	}
 	return 0;
 }
@@ -127,7 +128,7 @@ static int map_bar(struct nvmh_vfio *vfio)
 	if (ret)
 		return nvmh_error(ret, "%s: no answer about BAR 0 (%s)", vfio->bdf,
 				  strerrorname_np(-ret));
-	vfio->bar_len = mappable(&region, info, size);
+	vfio->bar_len = nvmh_vfio_mappable(&region, info, size, 0);
 	free(info);
 	if (vfio->bar_len < BAR_MIN)
 		return nvmh_error(

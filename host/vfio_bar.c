@@ -13,35 +13,6 @@
 #include "host/ctrl.h"
 #include "host/vfio_impl.h"
 
-/* Whether [off, off + len) of a BAR can be mapped. */
-static bool mappable_at(const struct vfio_region_info *region, const void *info, size_t size,
-			uint64_t off, size_t len)
-{
-	struct vfio_region_info_cap_sparse_mmap cap;
-	struct vfio_region_sparse_mmap_area area;
-	const char *at = NULL;
-	uint32_t i;
-
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP) || off > region->size ||
-	    len > region->size - off)
-		return false;
-	if (region->flags & VFIO_REGION_INFO_FLAG_CAPS)
-		at = nvmh_vfio_find_cap(info, size, region->cap_offset,
-					VFIO_REGION_INFO_CAP_SPARSE_MMAP, sizeof(cap));
-	if (!at)
-		return true;
-	memcpy(&cap, at, sizeof(cap));
-	at += sizeof(cap);
-	for (i = 0; i < cap.nr_areas && at + sizeof(area) <= (const char *)info + size;
-	     i++, at += sizeof(area)) {
-		memcpy(&area, at, sizeof(area));
-		if (off >= area.offset && off - area.offset <= area.size &&
-		    len <= area.size - (off - area.offset))
-			return true;
-	}
-	return false;
-}
-
 /* What the device's own register says, of a BAR of 32 or 64 bits. */
 static int bar_address(const struct nvmh_vfio *vfio, uint32_t bar, uint64_t *addr)
 {
@@ -92,7 +63,7 @@ int nvmh_vfio_bar_map(struct nvmh_vfio *vfio, uint32_t bar, uint64_t off, size_t
 	if (ret)
 		return nvmh_error(ret, "%s: no answer about BAR %u (%s)", vfio->bdf, bar,
 				  strerrorname_np(-ret));
-	ok = mappable_at(&region, info, size, off, len);
+	ok = len <= nvmh_vfio_mappable(&region, info, size, off);
 	free(info);
 	if (!ok)
 		return nvmh_error(-ENXIO,

@@ -93,6 +93,10 @@ const void *nvmh_vfio_find_cap(const void *info, size_t size, uint32_t off, uint
 /* nvmh_vfio_region() - describes a region. @infop: the whole answer, freed by the caller; may be NULL. */
 int nvmh_vfio_region(const struct nvmh_vfio *vfio, uint32_t index, struct vfio_region_info *region,
 		     void **infop, size_t *size);
+/* nvmh_vfio_mappable() - bytes of a region that can be mapped in one piece from @off on; @info: the
+ * whole answer */
+uint64_t nvmh_vfio_mappable(const struct vfio_region_info *region, const void *info, size_t size,
+			    uint64_t off);
 int nvmh_vfio_read_config(const struct nvmh_vfio *vfio, uint32_t off, void *buf, size_t len);
 int nvmh_vfio_set_command(const struct nvmh_vfio *vfio, uint16_t set, uint16_t clear);
 /* nvmh_vfio_no_permission() - notes that @path cannot be opened; returns @err */

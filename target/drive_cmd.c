@@ -22,7 +22,6 @@ enum {
 	NS_DETACH = 1,
 	FID_HOST_MEMORY = 0x0d,
 	SMART_BYTES = 512,
-	IDENTIFY_BYTES = 4096,
 	CTRL_LIST_MAX = 2047,
 };
 
@@ -112,7 +111,7 @@ static void parse_identify(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *c
 	cmd->sqe.cdw11 = le32_make(u32(p, "cnssid", 0xffff, 0) | u32(p, "csi", 0xff, 0) << 24);
 	cmd->sqe.cdw14 = le32_make(u32(p, "uuid_index", 0x7f, 0));
 	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
-	make_data(p, cmd, IDENTIFY_BYTES, NVMH_FROM_CTRL);
+	make_data(p, cmd, NVME_IDENTIFY_DATA_SIZE, NVMH_FROM_CTRL);
 }
 
 static void set_log(struct nvmet_drive_cmd *cmd, uint32_t lid, uint32_t nsid, uint32_t len)
@@ -346,7 +345,7 @@ static void parse_ns_create(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *
 	nvmet_rpc_get_uint(p, "nsze", 1, UINT64_MAX, &nsze);
 	ncap = nsze;
 	nvmet_rpc_get_uint(p, "ncap", 1, UINT64_MAX, &ncap);
-	make_data(p, cmd, IDENTIFY_BYTES, NVMH_TO_CTRL);
+	make_data(p, cmd, NVME_IDENTIFY_DATA_SIZE, NVMH_TO_CTRL);
 	if (!cmd->data)
 		return;
 	ns = (struct nvme_id_ns *)cmd->data;

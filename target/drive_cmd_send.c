@@ -11,7 +11,6 @@
 #include "target/drive_cmd.h"
 
 enum {
-	IDENTIFY_BYTES = 4096,
 	DW12_PRACT = 1 << 29,
 };
 
@@ -44,7 +43,7 @@ static uint64_t moves(const struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
 
 	if (cmd->kind == NVMET_DRIVE_ADMIN) {
 		if (cmd->sqe.opcode == nvme_admin_identify)
-			return IDENTIFY_BYTES;
+			return NVME_IDENTIFY_DATA_SIZE;
 		if (cmd->sqe.opcode == nvme_admin_get_log_page)
 			return ((uint64_t)(dw11 & 0xffff) << 16 | dw10 >> 16) * 4 + 4;
 		return 0;

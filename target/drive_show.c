@@ -210,7 +210,7 @@ static void decimal(unsigned __int128 number, char *text, size_t size)
 	snprintf(text, size, "%s", digits + n);
 }
 
-static void ascii(const char *field, size_t len, char *text, size_t size)
+void nvmet_drive_ascii(const char *field, size_t len, char *text, size_t size)
 {
 	size_t n = 0;
 
@@ -236,7 +236,7 @@ const char *nvmet_drive_field_text(const struct nvmet_drive_field *field, const 
 		snprintf(text, size, "%#llx", (unsigned long long)number_of(field, base));
 		break;
 	case NVMET_FIELD_TEXT:
-		ascii((const char *)bytes, field->size, text, size);
+		nvmet_drive_ascii((const char *)bytes, field->size, text, size);
 		break;
 	default:
 		for (unsigned int i = 0; i < field->size && n + 3 <= size; i++)

@@ -30,6 +30,9 @@ extern const struct nvmet_drive_field nvmet_drive_id_ctrl_fields[];
 extern const struct nvmet_drive_field nvmet_drive_id_ns_fields[];
 extern const struct nvmet_drive_field nvmet_drive_smart_fields[];
 
+/* nvmet_drive_ascii() - a text of @len bytes without the spaces at its end; what cannot be printed
+ * becomes ? */
+void nvmet_drive_ascii(const char *field, size_t len, char *text, size_t size);
 /* nvmet_drive_field_text() - the field of the structure at @base as text; @size: 256 are enough */
 const char *nvmet_drive_field_text(const struct nvmet_drive_field *field, const void *base,
 				   char *text, size_t size);

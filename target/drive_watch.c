@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "target/drive.h"
+#include "target/drive_show.h"
 #include "target/subsys.h"
 
 uint32_t nvmet_drive_look_ms = 1000;
@@ -23,19 +24,6 @@ enum {
 
 /* ---- who it is ---- */
 
-/* A field of Identify data, spaces at its end and what cannot be printed left out. */
-static void take_text(char *to, const char *from, size_t len)
-{
-	size_t end = 0;
-
-	for (size_t i = 0; i < len && from[i]; i++) {
-		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
-		if (to[i] != ' ')
-			end = i + 1;
-	}
-	to[end] = '\0';
-}
-
 bool nvmet_drive_recognize(struct nvmet_drive *drive)
 {
 	const struct nvme_id_ctrl *id = nvmh_ctrl_id(drive->ctrl);
@@ -43,9 +31,9 @@ bool nvmet_drive_recognize(struct nvmet_drive *drive)
 	char model[sizeof(drive->model)];
 	char subnqn[sizeof(drive->subnqn)];
 
-	take_text(serial, id->sn, sizeof(id->sn));
-	take_text(model, id->mn, sizeof(id->mn));
-	take_text(subnqn, id->subnqn, sizeof(id->subnqn));
+	nvmet_drive_ascii(id->sn, sizeof(id->sn), serial, sizeof(serial));
+	nvmet_drive_ascii(id->mn, sizeof(id->mn), model, sizeof(model));
+	nvmet_drive_ascii(id->subnqn, sizeof(id->subnqn), subnqn, sizeof(subnqn));
 	if (!drive->known) {
 		memcpy(drive->serial, serial, sizeof(serial));
 		memcpy(drive->model, model, sizeof(model));

@@ -203,7 +203,7 @@ void *fake_pcie_dma(struct fake_pcie *f, uint64_t iova, size_t len);
 
 /* tests/fake/fake_pcie_late.c: Abort, and what becomes of held commands whose queue is deleted */
 uint16_t fake_pcie_abort(struct fake_pcie *f, const struct nvme_sqe *sqe, uint32_t *dw0);
-void fake_pcie_drop_held(struct fake_pcie *f, uint16_t qid);
+void fake_pcie_end_held(struct fake_pcie *f, uint16_t qid);
 
 /* fake_pcie_intx() - whether the pin is asserted: a completion queue has entries not taken */
 bool fake_pcie_intx(const struct fake_pcie *f);

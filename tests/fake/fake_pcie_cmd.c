@@ -105,21 +105,6 @@ static uint16_t create_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 	return 0;
 }
 
-/* What is outstanding on a submission queue that goes away is answered. */
-static void abort_held(struct fake_pcie *f, uint16_t qid)
-{
-	uint32_t kept = 0;
-	uint32_t i;
-
-	for (i = 0; i < f->nr_held; i++) {
-		if (f->held[i].qid == qid)
-			fake_pcie_answer(f, qid, &f->held[i].sqe, 0, ST_ABORT_QUEUE);
-		else
-			f->held[kept++] = f->held[i];
-	}
-	f->nr_held = kept;
-}
-
 static uint16_t delete_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bool cq)
 {
 	uint16_t qid = le32_get(sqe->cdw10) & 0xffff;
@@ -131,10 +116,8 @@ static uint16_t delete_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 		f->cq[qid].there = false;
 		return 0;
 	}
-	if (!atomic_load(&f->silent_delete))
-		abort_held(f, qid);
+	fake_pcie_end_held(f, qid);
 	f->sq[qid].there = false;
-	fake_pcie_drop_held(f, qid);
 	return 0;
 }
 

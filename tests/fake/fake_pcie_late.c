@@ -35,14 +35,18 @@ uint16_t fake_pcie_abort(struct fake_pcie *f, const struct nvme_sqe *sqe, uint32
 	return 0;
 }
 
-void fake_pcie_drop_held(struct fake_pcie *f, uint16_t qid)
+void fake_pcie_end_held(struct fake_pcie *f, uint16_t qid)
 {
+	struct fake_pcie_held held;
 	uint32_t i = 0;
 
 	while (i < f->nr_held) {
-		if (f->held[i].qid == qid)
-			take_held(f, i);
-		else
+		if (f->held[i].qid != qid) {
 			i++;
+			continue;
+		}
+		held = take_held(f, i);
+		if (!atomic_load(&f->silent_delete))
+			fake_pcie_answer(f, qid, &held.sqe, 0, ST_ABORT_QUEUE);
 	}
 }

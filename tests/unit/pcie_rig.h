@@ -208,4 +208,14 @@ static inline void rig_late(struct nvmh_queue *q, struct nvmh_req *req)
 	nvmh_queue_check(q);
 }
 
+/* A drive without the active namespace list. */
+static inline uint16_t rig_no_active_list(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	(void)f;
+	return sqe->opcode == nvme_admin_identify &&
+			       (le32_get(sqe->cdw10) & 0xff) == NVME_IDENTIFY_CNS_NS_ACTIVE_LIST
+		       ? ST_INVALID_FIELD
+		       : 0;
+}
+
 #endif /* TESTS_UNIT_PCIE_RIG_H */

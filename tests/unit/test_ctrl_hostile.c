@@ -378,19 +378,10 @@ static void test_namespace_list_without_end_ends(void **state)
 	assert_says("ascending");
 }
 
-static uint16_t no_active_list(struct fake_pcie *f, const struct nvme_sqe *sqe)
-{
-	(void)f;
-	return sqe->opcode == nvme_admin_identify &&
-			       (le32_get(sqe->cdw10) & 0xff) == NVME_IDENTIFY_CNS_NS_ACTIVE_LIST
-		       ? ST_INVALID_FIELD
-		       : 0;
-}
-
 static void test_no_namespace_list_asks_by_number(void **state)
 {
 	(void)state;
-	rig.drive->on_admin = no_active_list;
+	rig.drive->on_admin = rig_no_active_list;
 	rig_live(1, 0);
 	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
 }

@@ -120,15 +120,6 @@ static void test_queues_granted_and_refused_leave_what_there_is(void **state)
 
 /* ---- namespaces by number ---- */
 
-static uint16_t no_active_list(struct fake_pcie *f, const struct nvme_sqe *sqe)
-{
-	(void)f;
-	return sqe->opcode == nvme_admin_identify &&
-			       (le32_get(sqe->cdw10) & 0xff) == NVME_IDENTIFY_CNS_NS_ACTIVE_LIST
-		       ? ST_INVALID_FIELD
-		       : 0;
-}
-
 static void test_nn_at_its_extremes_is_bounded(void **state)
 {
 	static const struct {
@@ -139,7 +130,7 @@ static void test_nn_at_its_extremes_is_bounded(void **state)
 	size_t i;
 
 	(void)state;
-	rig.drive->on_admin = no_active_list;
+	rig.drive->on_admin = rig_no_active_list;
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		rig.drive->id.nn = htole32(table[i].nn);
 		before = atomic_load(&rig.drive->commands);
