@@ -39,6 +39,8 @@ enum {
 	NVMH_NO_HMB = -1, /* nvmh_ctrl_opts.hmb_mib */
 };
 
+#define NVMH_NO_LIMIT UINT32_MAX /* of a time limit: for ever */
+
 struct nvmh_ctrl_opts {
 	const char *trtype;    /* "pcie" or "tcp" */
 	const char *traddr;    /* "0000:01:00.0", or a literal IPv4 or IPv6 address */
@@ -57,6 +59,17 @@ struct nvmh_ctrl_opts {
 	bool use_cmb; /* pcie: I/O submission queues in the controller memory buffer, where it has one for them */
 	uint32_t hmb_mib; /* pcie: most memory lent to a drive that asks for it; 0: 128, NVMH_NO_HMB: none */
 	const char *tcp_congestion; /* tcp: congestion control, like "reno"; NULL: the system's */
+	const char *host_traddr; /* tcp: literal address to connect from; NULL: the system chooses */
+	const char *host_iface;	 /* tcp: network interface to use, like "eth1"; NULL: by routes */
+	uint8_t tos; /* tcp: type of service or traffic class, the whole byte; 0: the system's */
+	/*
+	 * tcp: a lost controller is tried again after so long, later ones after twice as long each
+	 * up to 10 s, or always after this where it is more; 0: 1000
+	 */
+	uint32_t reconnect_delay_ms;
+	/* tcp: tried again for so long since it was live, then it is NVMH_DEAD; 1: not at all,
+	 * NVMH_NO_LIMIT: for ever; 0: 600000 */
+	uint32_t ctrl_loss_ms;
 	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
 	void (*on_state)(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg);
 	void *arg;
@@ -80,6 +93,30 @@ struct nvmh_ctrl_opts {
  *	VFIO group), -ENOMEM (locked-memory limit).
  */
 int nvmh_ctrl_open(const struct nvmh_ctrl_opts *opts, struct nvmh_ctrl **ctrlp);
+
+/* A transport string, parsed. What @opts points to, texts and hostid, lies in @priv. */
+struct nvmh_transport {
+	struct nvmh_ctrl_opts opts; /* free to be changed: nr_io_queues, on_state ... */
+	uint32_t nsid;		    /* 0: not named */
+	uint32_t fast_io_fail_ms; /* of nvmh_mpath_opts; 0: not named; NVMH_NO_LIMIT: -1 was said */
+	void *priv;
+};
+
+/**
+ * nvmh_transport_parse() - read "trtype=tcp traddr=192.0.2.1 subnqn=nqn..." or "trtype=pcie traddr=0000:01:00.0"
+ * @text: words "key=value" or "key:value", at most 4096 bytes, separated by blanks or commas. nvmh_transport(3) lists the keys: those of
+ *	nvme connect, of the kernel's fabrics options and of SPDK's transport IDs, in their spellings.
+ * @tr: written on success only; nvmh_transport_done() frees what it holds.
+ *
+ * Nothing is looked up and nothing connected. What the string does not name is 0 or NULL in @tr->opts: nr_io_queues usually is the
+ * caller's to set. subnqn is not asked for here, since nvmh_discover() does without.
+ *
+ * Context: any thread.
+ * Return: 0; -EINVAL, nvmh_strerror() names the key, its value, and what it may be; -ENOMEM.
+ */
+int nvmh_transport_parse(const char *text, struct nvmh_transport *tr);
+/* nvmh_transport_done() - free; @tr is all 0 then, and may have been. Controllers made from it keep nothing of it. */
+void nvmh_transport_done(struct nvmh_transport *tr);
 
 /**
  * nvmh_strerror() - what went wrong with the last failing open, wait or bring-up of this thread, and what to do about it
@@ -155,7 +192,7 @@ struct nvmh_ns {
 	uint32_t ms;	   /* metadata bytes per block */
 	uint64_t nsze;	   /* blocks */
 	uint64_t ncap;
-	bool ext_lba; /* metadata at the end of each block */
+	bool ext_lba;	 /* metadata at the end of each block */
 	uint8_t pi_type; /* protection information: 0 none, 1..3 */
 	uint8_t pi_size; /* its bytes within the metadata: 8, or 16 with a guard of 32 or 64 bits */
 	bool pi_first;	 /* it is the metadata's first bytes, else its last */
@@ -166,7 +203,7 @@ struct nvmh_ns {
 	uint32_t zone_max_open;	  /* 0: no limit */
 	uint32_t zone_max_active; /* 0: no limit */
 	uint32_t zone_max_append; /* bytes of one Zone Append */
-	uint8_t eui64[8]; /* all zero: none */
+	uint8_t eui64[8];	  /* all zero: none */
 	uint8_t nguid[16];
 	uint8_t uuid[16];
 	struct nvme_id_ns id; /* as the controller sent it, but for what is known to be wrong */

@@ -23,6 +23,23 @@ enum {
 	MAX_CONGESTION = 15,		  /* characters that the kernel looks at */
 };
 
+/* The options that are texts: a controller has copies. */
+static const size_t texts[] = {
+	offsetof(struct nvmh_ctrl_opts, trtype),
+	offsetof(struct nvmh_ctrl_opts, traddr),
+	offsetof(struct nvmh_ctrl_opts, trsvcid),
+	offsetof(struct nvmh_ctrl_opts, subnqn),
+	offsetof(struct nvmh_ctrl_opts, hostnqn),
+	offsetof(struct nvmh_ctrl_opts, tcp_congestion),
+	offsetof(struct nvmh_ctrl_opts, host_traddr),
+	offsetof(struct nvmh_ctrl_opts, host_iface),
+};
+
+static const char **text_at(const struct nvmh_ctrl_opts *opts, size_t i)
+{
+	return (const char **)((char *)opts + texts[i]);
+}
+
 static void ctrl_free(struct nvmh_ctrl *ctrl)
 {
 	uint16_t i;
@@ -42,12 +59,8 @@ static void ctrl_free(struct nvmh_ctrl *ctrl)
 		close(ctrl->event_fd);
 	if (ctrl->epoll_fd >= 0)
 		close(ctrl->epoll_fd);
-	free((char *)ctrl->opts.trtype);
-	free((char *)ctrl->opts.traddr);
-	free((char *)ctrl->opts.trsvcid);
-	free((char *)ctrl->opts.subnqn);
-	free((char *)ctrl->opts.hostnqn);
-	free((char *)ctrl->opts.tcp_congestion);
+	for (i = 0; i < ARRAY_SIZE(texts); i++)
+		free((char *)*text_at(&ctrl->opts, i));
 	free(ctrl);
 }
 
@@ -76,24 +89,22 @@ int nvmh_ctrl_watch(struct nvmh_ctrl *ctrl, int fd)
 	return fd >= 0 && epoll_ctl(ctrl->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-static int copy_string(const char **to, const char *from)
-{
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 static int copy_opts(struct nvmh_ctrl *ctrl, const struct nvmh_ctrl_opts *opts)
 {
+	const char *from;
+	size_t i;
+
 	ctrl->opts = *opts;
-	ctrl->opts.trtype = ctrl->opts.traddr = ctrl->opts.trsvcid = NULL;
-	ctrl->opts.subnqn = ctrl->opts.hostnqn = ctrl->opts.tcp_congestion = NULL;
-	if (copy_string(&ctrl->opts.trtype, opts->trtype) ||
-	    copy_string(&ctrl->opts.traddr, opts->traddr) ||
-	    copy_string(&ctrl->opts.trsvcid, opts->trsvcid) ||
-	    copy_string(&ctrl->opts.subnqn, opts->subnqn) ||
-	    copy_string(&ctrl->opts.hostnqn, opts->hostnqn) ||
-	    copy_string(&ctrl->opts.tcp_congestion, opts->tcp_congestion))
-		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(texts); i++)
+		*text_at(&ctrl->opts, i) = NULL;
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		from = *text_at(opts, i);
+		if (!from)
+			continue;
+		*text_at(&ctrl->opts, i) = strdup(from);
+		if (!*text_at(&ctrl->opts, i))
+			return -ENOMEM;
+	}
 	if (opts->hostid) {
 		memcpy(ctrl->hostid, opts->hostid, sizeof(ctrl->hostid));
 		ctrl->opts.hostid = ctrl->hostid;

@@ -31,7 +31,7 @@ enum perf_dir {
 };
 
 struct perf_target {
-	const struct perf_target_opts *opts;
+	const struct nvmh_transport *opts;
 	struct nvmh_ctrl *ctrl;
 	const struct nvmh_ns *ns;
 	uint64_t nr_units; /* I/Os of --bs that --size, or the namespace, has room for */

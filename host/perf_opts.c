@@ -311,6 +311,21 @@ static int settle(struct perf_opts *opts, uint8_t mix, char *error)
 	return 0;
 }
 
+static int parse_target(const char *text, struct nvmh_transport *target, char *error)
+{
+	int ret = nvmh_transport_parse(text, target);
+
+	if (ret) {
+		refuse(error, "\"%.64s\": %s", text, nvmh_strerror());
+		return ret;
+	}
+	if (!strcmp(target->opts.trtype, "tcp") && !target->opts.subnqn) {
+		nvmh_transport_done(target);
+		return refuse(error, "\"%.64s\": subnqn= is missing", text);
+	}
+	return 0;
+}
+
 static int parse_targets(struct perf_opts *opts, int nr, char **texts, char *error)
 {
 	int ret = 0;
@@ -318,8 +333,8 @@ static int parse_targets(struct perf_opts *opts, int nr, char **texts, char *err
 	if (nr > PERF_MAX_TARGETS)
 		return refuse(error, "more than %u transport strings", PERF_MAX_TARGETS);
 	while (!ret && opts->nr_targets < nr) {
-		ret = nvmh_perf_target_parse(texts[opts->nr_targets],
-					     &opts->targets[opts->nr_targets], error);
+		ret = parse_target(texts[opts->nr_targets], &opts->targets[opts->nr_targets],
+				   error);
 		if (!ret)
 			opts->nr_targets++;
 	}
@@ -358,7 +373,7 @@ void nvmh_perf_opts_done(struct perf_opts *opts)
 	uint16_t i;
 
 	for (i = 0; i < opts->nr_targets; i++)
-		free(opts->targets[i].text);
+		nvmh_transport_done(&opts->targets[i]);
 	opts->nr_targets = 0;
 	free(opts->cpus);
 	opts->cpus = NULL;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/limits.h"
+#include "host/nvmh.h"
 
 enum {
 	PERF_MAX_TARGETS = 64,
@@ -23,18 +24,6 @@ enum perf_wait {
 	PERF_WAIT_ADAPTIVE, /* look again for PERF_SPIN_NS, then sleep */
 	PERF_WAIT_SPIN,
 	PERF_WAIT_SLEEP,
-};
-
-/* One transport string. Texts lie in @text. */
-struct perf_target_opts {
-	char *text;
-	const char *trtype;
-	const char *traddr;
-	const char *trsvcid;
-	const char *subnqn;
-	const char *hostnqn;
-	const char *tcp_congestion;
-	uint32_t nsid; /* 0: the first namespace */
 };
 
 struct perf_opts {
@@ -64,7 +53,7 @@ struct perf_opts {
 	uint16_t *cpus; /* job i runs on cpus[i % nr_cpus]; none: anywhere */
 	uint16_t nr_cpus;
 	uint16_t nr_targets;
-	struct perf_target_opts targets[PERF_MAX_TARGETS];
+	struct nvmh_transport targets[PERF_MAX_TARGETS];
 };
 
 extern const char nvmh_perf_usage[];
@@ -79,8 +68,5 @@ extern const char nvmh_perf_usage[];
  */
 int nvmh_perf_opts_parse(int argc, char **argv, struct perf_opts *opts, char *error);
 void nvmh_perf_opts_done(struct perf_opts *opts);
-
-/* nvmh_perf_target_parse() - one transport string, "key=value key=value". As above. */
-int nvmh_perf_target_parse(const char *text, struct perf_target_opts *target, char *error);
 
 #endif /* HOST_PERF_OPTS_H */

@@ -94,22 +94,17 @@ static int check_geometry(struct perf_target *t, const struct perf_opts *opts, c
 
 static int open_target(struct perf_target *t, const struct perf_opts *opts, char *error)
 {
-	struct nvmh_ctrl_opts co = {
-		.trtype = t->opts->trtype,
-		.traddr = t->opts->traddr,
-		.trsvcid = t->opts->trsvcid,
-		.subnqn = t->opts->subnqn,
-		.hostnqn = t->opts->hostnqn,
-		.nr_io_queues = opts->numjobs * opts->nr_queues,
-		.queue_size = max_of(opts->iodepth + 1, MIN_QUEUE_SIZE),
-		.hdgst = opts->hdgst,
-		.ddgst = opts->ddgst,
-		.disable_sqflow = opts->disable_sqflow,
-		.tcp_congestion = t->opts->tcp_congestion ? t->opts->tcp_congestion
-							  : opts->tcp_congestion,
-	};
-	int ret = nvmh_ctrl_open(&co, &t->ctrl);
+	struct nvmh_ctrl_opts co = t->opts->opts;
+	int ret;
 
+	co.nr_io_queues = opts->numjobs * opts->nr_queues;
+	co.queue_size = max_of(opts->iodepth + 1, MIN_QUEUE_SIZE);
+	co.hdgst |= opts->hdgst;
+	co.ddgst |= opts->ddgst;
+	co.disable_sqflow |= opts->disable_sqflow;
+	if (!co.tcp_congestion)
+		co.tcp_congestion = opts->tcp_congestion;
+	ret = nvmh_ctrl_open(&co, &t->ctrl);
 	if (!ret)
 		ret = nvmh_ctrl_wait(t->ctrl, LIVE_TIMEOUT_MS);
 	if (ret)
