@@ -233,24 +233,67 @@ fail:
 	return ret;
 }
 
-int sock_connect_by(const char *traddr, uint16_t port, const char *congestion, bool *refused)
+/* The port is chosen when the connection is made: the same one may serve another address. */
+static int bind_from(int fd, const char *host_traddr)
 {
 	struct sockaddr_storage ss;
+	socklen_t len;
+	int ret = sock_addr(host_traddr, 0, &ss, &len);
+
+	if (ret)
+		return ret;
+	sock_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return bind(fd, (struct sockaddr *)&ss, len) ? -errno : 0;
+}
+
+static int set_text(int fd, int level, int name, const char *text)
+{
+	return setsockopt(fd, level, name, text, (socklen_t)strlen(text)) ? -errno : 0;
+}
+
+/* Everything of the path but where it leads. Return: 0; -errno, *@what does not go. */
+static int set_path(int fd, const struct sock_path *path, int family, const char **what)
+{
+	int ret = 0;
+
+	if (path->host_iface) {
+		*what = "host_iface";
+		ret = set_text(fd, SOL_SOCKET, SO_BINDTODEVICE, path->host_iface);
+	}
+	if (!ret && path->host_traddr) {
+		*what = "host_traddr";
+		ret = bind_from(fd, path->host_traddr);
+	}
+	if (!ret && path->tos) {
+		*what = "tos";
+		ret = family == AF_INET6 ? sock_option(fd, IPPROTO_IPV6, IPV6_TCLASS, path->tos)
+					 : sock_option(fd, IPPROTO_IP, IP_TOS, path->tos);
+	}
+	if (!ret && path->congestion) {
+		*what = "tcp_congestion";
+		ret = set_text(fd, IPPROTO_TCP, TCP_CONGESTION, path->congestion);
+	}
+	return ret;
+}
+
+int sock_connect_by(const struct sock_path *path, const char **refused)
+{
+	struct sockaddr_storage ss;
+	const char *what = NULL;
 	socklen_t len;
 	int fd;
 	int ret;
 
-	*refused = false;
-	ret = sock_addr(traddr, port, &ss, &len);
+	*refused = NULL;
+	ret = sock_addr(path->traddr, path->port, &ss, &len);
 	if (ret)
 		return ret;
 	fd = sock_open(&ss);
 	if (fd < 0)
 		return fd;
-	if (congestion && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
-				     (socklen_t)strlen(congestion))) {
-		*refused = true;
-		ret = -errno;
+	ret = set_path(fd, path, ss.ss_family, &what);
+	if (ret) {
+		*refused = what;
 		close(fd);
 		return ret;
 	}
@@ -265,9 +308,10 @@ int sock_connect_by(const char *traddr, uint16_t port, const char *congestion, b
 
 int sock_connect(const char *traddr, uint16_t port)
 {
-	bool refused;
+	struct sock_path path = { .traddr = traddr, .port = port };
+	const char *refused;
 
-	return sock_connect_by(traddr, port, NULL, &refused);
+	return sock_connect_by(&path, &refused);
 }
 
 void sock_tune(int fd, unsigned int user_timeout_ms)

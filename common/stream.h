@@ -60,11 +60,20 @@ int sock_listen(const char *traddr, uint16_t port, int backlog);
  * sock_connect() - start to connect. Return: descriptor (connection may be in progress) or -errno.
  */
 int sock_connect(const char *traddr, uint16_t port);
+/* Where to connect, and how. */
+struct sock_path {
+	const char *traddr; /* literal address */
+	uint16_t port;
+	uint8_t tos;		 /* IP_TOS or IPV6_TCLASS; 0: the system's */
+	const char *host_traddr; /* literal address to connect from; NULL: the system chooses */
+	const char *host_iface;	 /* interface to use; NULL: by routes */
+	const char *congestion;	 /* TCP congestion control; NULL: the system's */
+};
 /*
- * sock_connect_by() - the same over a socket with the TCP congestion control @congestion, NULL: the
- * system's. Return: as sock_connect(); *@refused: it is the name that the kernel does not take.
+ * sock_connect_by() - the same, by that path. Return: as sock_connect(); *@refused: NULL, or which
+ * member of @path the kernel does not take, by the name that users know: "tcp_congestion".
  */
-int sock_connect_by(const char *traddr, uint16_t port, const char *congestion, bool *refused);
+int sock_connect_by(const struct sock_path *path, const char **refused);
 /*
  * sock_tune() - TCP_NODELAY, keepalive off, TCP_USER_TIMEOUT; @user_timeout_ms 0: the system's.
  * Failure is not an error.

@@ -24,8 +24,6 @@ enum {
 	TICK_MS = 500, /* deadlines and the transport's health are looked at */
 	STEP_AGAIN_MS =
 		100, /* a step that waits for an event is asked anyway, in case the event got lost */
-	PAUSE_MS = 1000,      /* between two tries, at first */
-	PAUSE_DOUBLES = 4,    /* times, for a local controller */
 	FLUSH_WARN_MS = 5000, /* an owner that does not poll */
 	SETTLE_MS = 5000,     /* a link that a subsystem reset took down is back */
 	NSSR_NVME = 0x4e564d65,
@@ -120,7 +118,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-/* One timer serves them all: the next of step, tick, keep alive and pause. */
+/* One timer serves them all: the next of step, tick, keep alive, pause and controller loss. */
 static void set_timer(struct nvmh_ctrl *ctrl)
 {
 	uint64_t at = 0;
@@ -132,6 +130,8 @@ static void set_timer(struct nvmh_ctrl *ctrl)
 		at = ctrl->pause_until_ns;
 	if (ctrl->phase != NVMH_PHASE_END)
 		at = earlier(at, ctrl->tick_ns);
+	if (nvmh_retry_runs(ctrl))
+		at = earlier(at, ctrl->loss_ns);
 	at = earlier(at, ctrl->keep_alive.next_ns);
 	if (at == ctrl->timer_ns)
 		return;
@@ -171,16 +171,15 @@ static void begin_down(struct nvmh_ctrl *ctrl, bool dead)
 /* Something failed: another try, or the end. @err < 0. */
 static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
 {
-	uint32_t tries = ctrl->ops->tries ? ctrl->ops->tries : 1;
+	uint64_t now = clock_now_ns();
 	bool dead;
 
 	if (ctrl->phase == NVMH_PHASE_LIVE &&
-	    clock_now_ns() - ctrl->live_since_ns > 2 * ctrl->opts.io_timeout_ms * NS_PER_MS)
+	    now - ctrl->live_since_ns > 2 * ctrl->opts.io_timeout_ms * NS_PER_MS)
 		ctrl->resets = 0; /* it ran well for a while */
 	ctrl->resets++;
-	/* losing a live controller costs no try: the bring-ups after it do */
-	dead = final_error(err) || ctrl->resets > tries ||
-	       (!ctrl->was_live && ctrl->resets >= tries);
+	nvmh_retry_start(ctrl, now);
+	dead = final_error(err) || nvmh_retry_over(ctrl, now);
 	/* disabling and enabling it did not help: the next rung */
 	if (ctrl->phase == NVMH_PHASE_UP && !dead)
 		ctrl->function_reset = true;
@@ -238,14 +237,6 @@ static void run_quiet(struct nvmh_ctrl *ctrl)
 		nvmh_queue_to_flush(ctrl, &ctrl->ioq[i]);
 }
 
-/* Each try in a row waits longer than the one before. */
-static uint32_t pause_ms(const struct nvmh_ctrl *ctrl)
-{
-	uint32_t doubles = ctrl->resets > 2 ? ctrl->resets - 2 : 0;
-
-	return ctrl->ops->remote ? PAUSE_MS : PAUSE_MS << min_of(doubles, (uint32_t)PAUSE_DOUBLES);
-}
-
 static void run_flush(struct nvmh_ctrl *ctrl)
 {
 	bool down = true;
@@ -270,7 +261,7 @@ static void run_flush(struct nvmh_ctrl *ctrl)
 	}
 	if (ctrl->resets > 1 || !ctrl->was_live) {
 		ctrl->phase = NVMH_PHASE_PAUSE;
-		ctrl->pause_until_ns = clock_now_ns() + pause_ms(ctrl) * NS_PER_MS;
+		ctrl->pause_until_ns = clock_now_ns() + nvmh_retry_pause_ms(ctrl) * NS_PER_MS;
 		return;
 	}
 	nvmh_ctrl_start(ctrl);
@@ -298,6 +289,7 @@ void nvmh_ctrl_start(struct nvmh_ctrl *ctrl)
 	memset(&ctrl->aen, 0, sizeof(ctrl->aen));
 	memset(&ctrl->keep_alive, 0, sizeof(ctrl->keep_alive));
 	start_step(ctrl, ctrl->ops->steps);
+	nvmh_retry_start(ctrl, ctrl->step_start_ns);
 	if (ctrl->ops->remote && nvmh_ctrl_state(ctrl) == NVMH_RESETTING)
 		set_state(ctrl, NVMH_CONNECTING);
 }
@@ -310,6 +302,7 @@ static void go_live(struct nvmh_ctrl *ctrl)
 	ctrl->live_since_ns = clock_now_ns();
 	ctrl->was_live = true;
 	ctrl->function_reset = false;
+	ctrl->loss_ns = 0;
 	ctrl->error[0] = '\0';
 	ctrl->err = 0;
 	for (i = 0; i < ctrl->nr_ioq; i++)
@@ -394,6 +387,17 @@ static void take_lost(struct nvmh_ctrl *ctrl)
 	failed(ctrl, -EIO, text);
 }
 
+/* The time for getting live again may be over, in a pause or in the midst of a try. */
+static void check_loss(struct nvmh_ctrl *ctrl, uint64_t now)
+{
+	char text[sizeof(ctrl->error)];
+
+	if (!nvmh_retry_runs(ctrl) || now < ctrl->loss_ns)
+		return;
+	snprintf(text, sizeof(text), "%s", ctrl->error);
+	failed(ctrl, ctrl->err ? ctrl->err : -ETIMEDOUT, text);
+}
+
 static void run_phase(struct nvmh_ctrl *ctrl, uint64_t now)
 {
 	uint8_t before;
@@ -445,6 +449,7 @@ int nvmh_ctrl_process(struct nvmh_ctrl *ctrl)
 	if (now >= ctrl->tick_ns)
 		tick(ctrl, now);
 	take_lost(ctrl);
+	check_loss(ctrl, now);
 	run_phase(ctrl, now);
 	if (ctrl->phase == NVMH_PHASE_LIVE)
 		n += nvmh_aen_run(ctrl);
@@ -496,6 +501,8 @@ static void reset(struct nvmh_ctrl *ctrl, const char *text)
 {
 	log_notice("controller %s name=\"%s\"", text, ctrl->name);
 	snprintf(ctrl->error, sizeof(ctrl->error), "%s", text);
+	if (ctrl->ops->remote)
+		ctrl->resets = 0; /* it is no loss */
 	begin_down(ctrl, false);
 	nvmh_ctrl_kick(ctrl);
 	set_state(ctrl, NVMH_RESETTING);

@@ -43,7 +43,8 @@ struct nvmh_tag {
 	uint16_t gen; /* goes into the high bits of the command id: a stale completion does not
 			 match */
 	uint16_t next_free;
-	uint8_t late; /* enum nvmh_late */
+	uint8_t late;  /* enum nvmh_late */
+	uint8_t epoch; /* q->epoch when it was sent */
 };
 
 /* How far up the ladder a command is that does not come back (host/recover.c). */
@@ -63,6 +64,10 @@ struct nvmh_queue {
 	_Atomic uint64_t
 		ask; /* what the owner wants of the controller's thread, which clears it: see
 				 nvmh_recover_ask() */
+	/* the controller's thread counts the times it looked for traffic; the owner notes the last
+	 * in which a command was both sent and answered: see nvmh_keep_alive_run() */
+	_Atomic uint8_t epoch;
+	_Atomic uint8_t traffic;
 	_Atomic bool kicked;	      /* nvmh_queue_kick() made event_fd readable */
 	bool polling;		      /* within nvmh_queue_poll(): no flush from below it */
 	uint16_t qid;		      /* 0: admin */
@@ -115,7 +120,9 @@ uintptr_t nvmh_thread_token(void); /* differs between threads, never 0 */
  */
 struct nvmh_transport_ops {
 	const char *name;
-	uint8_t tries; /* bring-ups in a row that may fail before the controller is DEAD; 0: 1 */
+	/* bring-ups in a row that may fail before the controller is DEAD; 0: 1. A remote one has
+	 * opts.ctrl_loss_ms instead. */
+	uint8_t tries;
 	/* I/O queues are made and deleted by admin commands, and commands can be aborted: the rungs of
 	 * host/recover.c come before a reset */
 	bool replaces;
@@ -295,6 +302,15 @@ struct nvmh_keep_alive {
 };
 void nvmh_keep_alive_run(struct nvmh_ctrl *ctrl, uint64_t now_ns);
 
+/* host/retry.c */
+uint32_t nvmh_retry_pause_ms(const struct nvmh_ctrl *ctrl); /* before the next try */
+/* nvmh_retry_start() - the time in which a remote controller must get live begins, if it does not
+ * run already; nvmh_retry_runs(): it does, until ctrl->loss_ns */
+void nvmh_retry_start(struct nvmh_ctrl *ctrl, uint64_t now_ns);
+bool nvmh_retry_runs(const struct nvmh_ctrl *ctrl);
+/* nvmh_retry_over() - it failed (ctrl->resets times): there is no try, or no time, left */
+bool nvmh_retry_over(const struct nvmh_ctrl *ctrl, uint64_t now_ns);
+
 void nvmh_ctrl_start(struct nvmh_ctrl *ctrl); /* begins a bring-up */
 /* nvmh_queue_to_flush() - LIVE or STOPPED: nothing of @q is with the device any more, its owner may
  * complete what is outstanding. nvmh_queue_down() - whether it did; does its part where that is
@@ -333,6 +349,7 @@ struct nvmh_ctrl {
 	uint64_t tick_ns;
 	uint64_t timer_ns; /* what timer_fd is set to */
 	uint64_t pause_until_ns;
+	uint64_t loss_ns;	  /* remote, not live: given up then; 0: not now, or never */
 	bool function_reset;	  /* pcie: ops->quiesce() is to reset the idle function, too */
 	uint64_t settle_until_ns; /* pcie: after NSSR registers may read all ones until then */
 	void *sync_buf; /* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated

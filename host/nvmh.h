@@ -63,12 +63,14 @@ struct nvmh_ctrl_opts {
 	const char *host_iface;	 /* tcp: network interface to use, like "eth1"; NULL: by routes */
 	uint8_t tos; /* tcp: type of service or traffic class, the whole byte; 0: the system's */
 	/*
-	 * tcp: a lost controller is tried again after so long, later ones after twice as long each
-	 * up to 10 s, or always after this where it is more; 0: 1000
+	 * tcp: a lost controller is tried again at once, then after so long, and each time after twice as long as before up to 10 s, or always
+	 * after this where it is more; 0: 1000
 	 */
 	uint32_t reconnect_delay_ms;
-	/* tcp: tried again for so long since it was live, then it is NVMH_DEAD; 1: not at all,
-	 * NVMH_NO_LIMIT: for ever; 0: 600000 */
+	/*
+	 * tcp: tried again for so long since it was live (or opened), then it is NVMH_DEAD; 1: not at all, NVMH_NO_LIMIT: for ever; 0: 600000.
+	 * A refusal for good (an error with DNR; before it was live, any refusal of the Connect command) makes it NVMH_DEAD at once.
+	 */
 	uint32_t ctrl_loss_ms;
 	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
 	void (*on_state)(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg);

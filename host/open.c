@@ -18,9 +18,11 @@ enum {
 	DEFAULT_QUEUE_SIZE = 128,
 	DEFAULT_ADMIN_TIMEOUT_MS = 60000,
 	DEFAULT_IO_TIMEOUT_MS = 30000,
+	DEFAULT_CTRL_LOSS_MS = 600000,
 	DEFAULT_READY_TIMEOUT_MS = 10000, /* until CAP.TO is known */
 	FIRST_MAX_XFER = 4096,		  /* until MDTS is known */
-	MAX_CONGESTION = 15,		  /* characters that the kernel looks at */
+	MAX_NAME =
+		15, /* characters of a congestion control or interface that the kernel looks at */
 };
 
 /* The options that are texts: a controller has copies. */
@@ -115,6 +117,8 @@ static int copy_opts(struct nvmh_ctrl *ctrl, const struct nvmh_ctrl_opts *opts)
 		ctrl->opts.admin_timeout_ms = DEFAULT_ADMIN_TIMEOUT_MS;
 	if (!ctrl->opts.io_timeout_ms)
 		ctrl->opts.io_timeout_ms = DEFAULT_IO_TIMEOUT_MS;
+	if (!ctrl->opts.ctrl_loss_ms)
+		ctrl->opts.ctrl_loss_ms = DEFAULT_CTRL_LOSS_MS;
 	return 0;
 }
 
@@ -128,9 +132,12 @@ static int check_opts(const struct nvmh_ctrl_opts *opts)
 	if (opts->queue_size == 1 || opts->queue_size > MAX_QUEUE_ENTRIES)
 		return nvmh_error(-EINVAL, "queue_size: %u is not within 2..%u", opts->queue_size,
 				  MAX_QUEUE_ENTRIES);
-	if (opts->tcp_congestion && strlen(opts->tcp_congestion) > MAX_CONGESTION)
+	if (opts->tcp_congestion && strlen(opts->tcp_congestion) > MAX_NAME)
 		return nvmh_error(-EINVAL, "tcp_congestion: \"%s\" is longer than %d characters",
-				  opts->tcp_congestion, MAX_CONGESTION);
+				  opts->tcp_congestion, MAX_NAME);
+	if (opts->host_iface && (!opts->host_iface[0] || strlen(opts->host_iface) > MAX_NAME))
+		return nvmh_error(-EINVAL, "host_iface: \"%s\" is not of 1..%d characters",
+				  opts->host_iface, MAX_NAME);
 	return 0;
 }
 

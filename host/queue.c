@@ -30,6 +30,7 @@ int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid)
 	q->ops = ctrl->ops;
 	q->qid = qid;
 	q->free_head = NVMH_NO_TAG;
+	atomic_store(&q->epoch, 1); /* not q->traffic */
 	q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return q->event_fd < 0 ? -errno : 0;
 }
@@ -85,6 +86,7 @@ int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req)
 	tag->req = req;
 	tag->gen = (tag->gen + 1) & GEN_MASK;
 	tag->late = NVMH_ON_TIME;
+	tag->epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
 	req->tag = index;
 	req->state = NVMH_REQ_BUSY;
 	req->deadline_ns = 0; /* the first look at deadlines sets it: no clock is read here */
@@ -136,8 +138,19 @@ static void finish(struct nvmh_queue *q, struct nvmh_req *req)
 	req->done(req);
 }
 
+/* A command that was sent and answered between two looks at the queue kept the controller alive. */
+static void note_traffic(struct nvmh_queue *q, const struct nvmh_req *req)
+{
+	uint8_t epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
+
+	if (q->tags[req->tag].epoch == epoch &&
+	    atomic_load_explicit(&q->traffic, memory_order_relaxed) != epoch)
+		atomic_store_explicit(&q->traffic, epoch, memory_order_relaxed);
+}
+
 void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struct nvme_cqe *cqe)
 {
+	note_traffic(q, req);
 	req->cqe = *cqe;
 	req->status = cqe_status(cqe);
 	/* aborted by us, for being late: not by whoever sent it */

@@ -415,10 +415,27 @@ int nvmh_step_async_events(struct nvmh_ctrl *ctrl)
 	return 0;
 }
 
+static bool by_traffic(const struct nvmh_ctrl *ctrl)
+{
+	return le32toh(ctrl->id.ctratt) & NVME_CTRL_CTRATT_TBKAS;
+}
+
+/*
+ * How often. Where any command restarts the controller's timer (CTRATT.TBKAS), a period with traffic
+ * needs no Keep Alive. The command may have been at its very begin, and the next chance is one
+ * period later: two of them must be well below the timeout.
+ */
+static uint64_t keep_alive_ns(const struct nvmh_ctrl *ctrl)
+{
+	uint64_t ns = ctrl->opts.kato_ms * NS_PER_MS / (by_traffic(ctrl) ? 4 : 2);
+
+	return max_of(ns, NS_PER_MS);
+}
+
 int nvmh_step_keep_alive(struct nvmh_ctrl *ctrl)
 {
 	if (ctrl->opts.kato_ms)
-		ctrl->keep_alive.next_ns = clock_now_ns() + ctrl->opts.kato_ms * NS_PER_MS / 2;
+		ctrl->keep_alive.next_ns = clock_now_ns() + keep_alive_ns(ctrl);
 	return 0;
 }
 
@@ -432,14 +449,36 @@ static void keep_alive_done(struct nvmh_req *req)
 			       req->status & ST_MASK, status_str(req->status));
 }
 
+/* Whether @q had traffic since the last look. */
+static bool had_traffic(struct nvmh_queue *q)
+{
+	uint8_t epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
+	uint8_t traffic = atomic_load_explicit(&q->traffic, memory_order_relaxed);
+
+	/* what is noted for the old one from here on is lost: a Keep Alive more */
+	atomic_store_explicit(&q->epoch, (uint8_t)(epoch + 1), memory_order_relaxed);
+	return traffic == epoch;
+}
+
+static bool any_traffic(struct nvmh_ctrl *ctrl)
+{
+	bool any = had_traffic(&ctrl->adminq);
+	uint16_t i;
+
+	for (i = 0; i < ctrl->nr_ioq; i++)
+		any |= had_traffic(&ctrl->ioq[i]);
+	return any;
+}
+
 void nvmh_keep_alive_run(struct nvmh_ctrl *ctrl, uint64_t now_ns)
 {
 	struct nvmh_keep_alive *ka = &ctrl->keep_alive;
-	uint32_t half_ms = ctrl->opts.kato_ms / 2 ? ctrl->opts.kato_ms / 2 : 1;
 
 	if (!ka->next_ns || now_ns < ka->next_ns)
 		return;
-	ka->next_ns = now_ns + half_ms * NS_PER_MS;
+	ka->next_ns = now_ns + keep_alive_ns(ctrl);
+	if (by_traffic(ctrl) && any_traffic(ctrl))
+		return;
 	if (ka->busy)
 		return; /* its deadline will tell */
 	memset(&ka->req, 0, sizeof(ka->req));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The NVMe/TCP transport's control plane: queues, registers as properties, orderly shutdown, the
- * pace of reconnecting, the table of steps. Runs in the controller's thread; nothing blocks: what
- * is not done yet answers -EAGAIN.
+ * table of steps. Runs in the controller's thread; nothing blocks: what is not done yet answers
+ * -EAGAIN.
  * Entry point: nvmh_tcp_ops.
  * NVM Express Base Specification 2.x, "Fabrics Command Set"; NVMe/TCP Transport Specification,
  * section 3.4.
@@ -24,11 +24,7 @@
 enum {
 	SHUTDOWN_MS = 5000, /* an orderly shutdown may take */
 	SHUTDOWN_POLL_MS = 20,
-	RETRY_FIRST_MS = 500,
-	RETRY_MAX_MS = 10000,
-	RETRY_DOUBLINGS = 5,
-	TRIES = 60, /* about ten minutes */
-	CONNECT_STEP_MS = RETRY_MAX_MS + 4 * TCP_STAGE_MS,
+	CONNECT_STEP_MS = 4 * TCP_STAGE_MS,
 	STEP_MS = 30000,
 	STEP_BUF_BYTES = 4096,
 	CC_SHN_MASK = NVME_CC_SHN_MASK << NVME_CC_SHN_SHIFT,
@@ -39,36 +35,13 @@ enum {
 
 /* ---------------------------------------------------------------- queues */
 
-/*
- * When to try again, beyond the pause that every failed try has: the time grows, so that a target
- * which is gone for long is not bothered, and one that restarts is found soon.
- */
-static uint64_t retry_at(const struct nvmh_ctrl *ctrl)
-{
-	uint32_t doublings;
-	int ms;
-
-	if (ctrl->resets < 3)
-		return 0;
-	doublings = min_of(ctrl->resets - 3, (uint32_t)RETRY_DOUBLINGS);
-	ms = min_of(RETRY_FIRST_MS << doublings, (int)RETRY_MAX_MS);
-	return ctrl->step_start_ns + (uint64_t)ms * TCP_NS_PER_MS;
-}
-
 static int tcp_connect_adminq(struct nvmh_ctrl *ctrl)
 {
 	struct tcp_ctrl *tc = ctrl->tr;
 	struct tcp_queue *tq = &tc->queues[0];
-	uint64_t now = clock_now_ns();
 	int ret;
 
 	if (tq->stage == TCP_CLOSED) {
-		uint64_t at = retry_at(ctrl);
-
-		if (now < at) {
-			nvmh_step_again(ctrl, (uint32_t)((at - now) / TCP_NS_PER_MS) + 1);
-			return -EAGAIN;
-		}
 		memset(&tc->connect, 0, sizeof(tc->connect));
 		memset(&tc->prop, 0, sizeof(tc->prop));
 		tc->shutdown_ns = 0;
@@ -308,6 +281,7 @@ static int parse_port(const char *text, uint16_t *port)
 static int parse_address(struct nvmh_ctrl *ctrl, struct tcp_ctrl *tc)
 {
 	struct sockaddr_storage ss;
+	sa_family_t family;
 	socklen_t len;
 	int ret;
 
@@ -317,7 +291,14 @@ static int parse_address(struct nvmh_ctrl *ctrl, struct tcp_ctrl *tc)
 	if (sock_addr(ctrl->opts.traddr, tc->port, &ss, &len))
 		return nvmh_error(-EINVAL, "traddr: \"%s\" is not an IPv4 or IPv6 address",
 				  ctrl->opts.traddr);
+	family = ss.ss_family;
 	sock_addr_text(&ss, tc->addr, sizeof(tc->addr));
+	if (ctrl->opts.host_traddr && sock_addr(ctrl->opts.host_traddr, 0, &ss, &len))
+		return nvmh_error(-EINVAL, "host_traddr: \"%s\" is not an IPv4 or IPv6 address",
+				  ctrl->opts.host_traddr);
+	if (family != ss.ss_family)
+		return nvmh_error(-EINVAL, "host_traddr: \"%s\" is of another family than traddr",
+				  ctrl->opts.host_traddr);
 	if (!ctrl->opts.subnqn ||
 	    !nqn_is_text(ctrl->opts.subnqn, strnlen(ctrl->opts.subnqn, NVME_NQN_FIELD)))
 		return nvmh_error(-EINVAL, "subnqn: the subsystem's NQN is missing or is no name");
@@ -427,7 +408,6 @@ static const struct nvmh_step tcp_steps[] = {
 
 const struct nvmh_transport_ops nvmh_tcp_ops = {
 	.name = "tcp",
-	.tries = TRIES,
 	.remote = true,
 	.steps = tcp_steps,
 	.open = tcp_open,

@@ -74,6 +74,24 @@ static void enter(struct tcp_queue *tq, enum tcp_stage stage)
 	tq->deadline_ns = clock_now_ns() + (uint64_t)stage_limit_ms(tq->q->ctrl) * TCP_NS_PER_MS;
 }
 
+/*
+ * What the kernel says of a path that it took before may change again, like an interface that is
+ * plugged in again or the module a congestion control is in: no reason to give a controller up.
+ */
+static int passing(const struct nvmh_ctrl *ctrl, int err)
+{
+	switch (err) {
+	case -EINVAL:
+	case -EACCES:
+	case -EPERM:
+	case -ENODEV:
+	case -ENOENT:
+		return ctrl->was_live ? -ECONNREFUSED : err;
+	default:
+		return err;
+	}
+}
+
 /* The system's refusal of a connection, with what to do about it. */
 static int connect_error(const struct tcp_queue *tq, int err)
 {
@@ -93,28 +111,45 @@ static int connect_error(const struct tcp_queue *tq, int err)
 		hint = ": raise LimitNOFILE= or ulimit -n";
 		break;
 	}
-	return nvmh_error(err, "cannot connect to %s: %s%s", tq->tc->addr, strerrordesc_np(-err),
-			  hint);
+	return nvmh_error(passing(tq->q->ctrl, err), "cannot connect to %s: %s%s", tq->tc->addr,
+			  strerrordesc_np(-err), hint);
 }
 
-/*
- * The kernel does not take the congestion control. A name that it never took is wrong; one that it
- * took before may come back like the module it is in, and memory may be short for a while.
- */
-static int congestion_error(const struct nvmh_ctrl *ctrl, int err)
+/* The kernel does not take an option of the path. What it never took is wrong. */
+static int path_error(const struct nvmh_ctrl *ctrl, int err, const char *name)
 {
-	bool wrong = !ctrl->was_live && (err == -ENOENT || err == -EPERM || err == -EINVAL);
+	const struct nvmh_ctrl_opts *opts = &ctrl->opts;
+	const char *value = "";
+	const char *hint = "";
 
-	return nvmh_error(
-		wrong ? -EINVAL : -ECONNREFUSED,
-		"tcp_congestion: the kernel refuses \"%s\": %s (see net.ipv4.tcp_allowed_congestion_control)",
-		ctrl->opts.tcp_congestion, strerrordesc_np(-err));
+	if (!strcmp(name, "host_iface")) {
+		value = opts->host_iface;
+		hint = err == -EPERM ? "; it takes CAP_NET_RAW, or host_traddr instead"
+				     : "; is there such a network interface?";
+	} else if (!strcmp(name, "host_traddr")) {
+		value = opts->host_traddr;
+		hint = "; it must be an address of this machine";
+	} else if (!strcmp(name, "tcp_congestion")) {
+		value = opts->tcp_congestion;
+		hint = "; see net.ipv4.tcp_allowed_congestion_control";
+	}
+	return nvmh_error(err == -ENOMEM ? err : passing(ctrl, -EINVAL),
+			  "%s: the kernel refuses \"%s\": %s%s", name, value, strerrordesc_np(-err),
+			  hint);
 }
 
 static int stage_closed(struct tcp_queue *tq)
 {
 	struct nvmh_ctrl *ctrl = tq->q->ctrl;
-	bool refused;
+	struct sock_path path = {
+		.traddr = ctrl->opts.traddr,
+		.port = tq->tc->port,
+		.tos = ctrl->opts.tos,
+		.host_traddr = ctrl->opts.host_traddr,
+		.host_iface = ctrl->opts.host_iface,
+		.congestion = ctrl->opts.tcp_congestion,
+	};
+	const char *refused;
 	int fd;
 	int ret;
 
@@ -122,9 +157,9 @@ static int stage_closed(struct tcp_queue *tq)
 	if (ret)
 		return nvmh_error(ret, "out of memory");
 	nvmh_tcp_queue_start(tq);
-	fd = sock_connect_by(ctrl->opts.traddr, tq->tc->port, ctrl->opts.tcp_congestion, &refused);
+	fd = sock_connect_by(&path, &refused);
 	if (fd < 0 && refused)
-		return congestion_error(ctrl, fd);
+		return path_error(ctrl, fd, refused);
 	if (fd < 0)
 		return connect_error(tq, fd);
 	stream_socket_init(&tq->stream, fd);

@@ -479,9 +479,10 @@ static int check_address(const char *key, const char *traddr, int *family)
 	socklen_t len;
 
 	if (sock_addr(traddr, 0, &ss, &len))
-		return nvmh_error(-EINVAL,
-				  "%s=%s: not an IPv4 or IPv6 address (names are not looked up)",
-				  key, log_quote(quoted, sizeof(quoted), traddr, strlen(traddr)));
+		return nvmh_error(-EINVAL, "%s=%s: not an IPv4 or IPv6 address (%s)", key,
+				  log_quote(quoted, sizeof(quoted), traddr, strlen(traddr)),
+				  strchr(traddr, '%') ? "or there is no such interface"
+						      : "names are not looked up");
 	*family = ss.ss_family;
 	return 0;
 }

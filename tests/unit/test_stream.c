@@ -457,28 +457,74 @@ static void test_stream_connect_refused_shows_on_the_stream(void **state)
 	assert_int_equal(sock_connect("255.255.255.255", port), -ENETUNREACH);
 }
 
-static void test_stream_congestion_is_set_or_named(void **state)
+static void test_stream_path_is_set_or_named(void **state)
 {
-	int listener = sock_listen("127.0.0.1", 0, 1);
-	char name[16] = "";
-	socklen_t len = sizeof(name);
-	bool refused = true;
-	int fd;
+	static const struct {
+		const char *listen;
+		struct sock_path path;
+		int err;
+		const char *refused;
+	} cases[] = {
+		{ "127.0.0.1", { .congestion = "reno" }, 0, NULL }, /* every kernel has it */
+		{ "127.0.0.1", { .congestion = "nonsense" }, -ENOENT, "tcp_congestion" },
+		{ "127.0.0.1", { .tos = 0xb8 }, 0, NULL },
+		{ "::1", { .tos = 0xb8 }, 0, NULL },
+		{ "127.0.0.1", { .host_traddr = "127.0.0.9" }, 0, NULL },
+		{ "::1", { .host_traddr = "::1" }, 0, NULL },
+		{ "127.0.0.1", { .host_traddr = "192.0.2.77" }, -EADDRNOTAVAIL, "host_traddr" },
+		{ "127.0.0.1", { .host_traddr = "::1" }, -EAFNOSUPPORT, "host_traddr" },
+		{ "127.0.0.1", { .host_traddr = "nowhere" }, -EINVAL, "host_traddr" },
+		{ "127.0.0.1", { .host_iface = "lo" }, 0, NULL },
+		{ "127.0.0.1", { .host_iface = "no-such-iface" }, -ENODEV, "host_iface" },
+	};
+	size_t i;
 
 	(void)state;
-	/* the one that every kernel has */
-	fd = sock_connect_by("127.0.0.1", port_of(listener), "reno", &refused);
-	assert_true(fd >= 0);
-	assert_false(refused);
-	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-	assert_string_equal(name, "reno");
-	close(fd);
-	fd = sock_connect_by("127.0.0.1", port_of(listener), "nonsense", &refused);
-	assert_int_equal(fd, -ENOENT);
-	assert_true(refused);
-	assert_int_equal(sock_connect_by("nowhere", 1, "reno", &refused), -EINVAL);
-	assert_false(refused);
-	close(listener);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		int listener = sock_listen(cases[i].listen, 0, 1);
+		bool v6 = strchr(cases[i].listen, ':');
+		struct sock_path path = cases[i].path;
+		struct sockaddr_storage ss = { 0 };
+		socklen_t len = sizeof(ss);
+		const char *refused = "?";
+		char text[64];
+		uint16_t port;
+		int fd;
+
+		if (listener < 0 && v6)
+			continue; /* a machine without IPv6 */
+		path.traddr = cases[i].listen;
+		path.port = port_of(listener);
+		fd = sock_connect_by(&path, &refused);
+		assert_int_equal(fd < 0 ? fd : 0, cases[i].err);
+		if (!cases[i].refused)
+			assert_null(refused);
+		else
+			assert_string_equal(refused, cases[i].refused);
+		close(listener);
+		if (fd < 0)
+			continue;
+		assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+		sock_addr_split(&ss, text, sizeof(text), &port);
+		assert_string_equal(text, path.host_traddr ? path.host_traddr : path.traddr);
+		assert_int_equal(option_of(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+					   v6 ? IPV6_TCLASS : IP_TOS),
+				 path.tos);
+		if (path.congestion) {
+			len = sizeof(text);
+			assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, &len),
+					 0);
+			assert_string_equal(text, path.congestion);
+		}
+		if (path.host_iface) {
+			len = sizeof(text);
+			assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, text, &len),
+					 0);
+			assert_string_equal(text, path.host_iface);
+		}
+		close(fd);
+	}
+	assert_int_equal(sock_connect("nowhere", 1), -EINVAL);
 }
 
 static void test_stream_tune_sets_what_it_says(void **state)
@@ -523,7 +569,7 @@ int main(void)
 		cmocka_unit_test(test_stream_listen_again_despite_time_wait),
 		cmocka_unit_test(test_stream_listen_errors_are_told),
 		cmocka_unit_test(test_stream_connect_refused_shows_on_the_stream),
-		cmocka_unit_test(test_stream_congestion_is_set_or_named),
+		cmocka_unit_test(test_stream_path_is_set_or_named),
 		cmocka_unit_test(test_stream_tune_sets_what_it_says),
 	};
 
