@@ -151,6 +151,8 @@ int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 	if (event_type(event) == NVME_AER_NOTICE && event_info(event) == NVME_AER_NOTICE_NS_CHANGED)
 		ctrl->rescan.want =
 			true; /* after the log page: what changes later is a new event */
+	if (event_type(event) == NVME_AER_NOTICE && ctrl->on_notice)
+		ctrl->on_notice(ctrl, event_info(event));
 	log_peer(LOG_LVL_INFO, "asynchronous event name=\"%s\" type=%u info=%02X lid=%02X",
 		 ctrl->name, event_type(event), event_info(event), event_lid(event));
 	if (!ctrl->aen.reading)

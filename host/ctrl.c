@@ -39,7 +39,8 @@ enum {
 
 static const uint8_t allowed[] = {
 	[NVMH_NEW] = BIT(NVMH_LIVE) | BIT(NVMH_DELETING) | BIT(NVMH_DEAD),
-	[NVMH_LIVE] = BIT(NVMH_RESETTING) | BIT(NVMH_DELETING),
+	/* CONNECTING at once: a multipath controller, whose queues stay */
+	[NVMH_LIVE] = BIT(NVMH_RESETTING) | BIT(NVMH_CONNECTING) | BIT(NVMH_DELETING),
 	[NVMH_RESETTING] = BIT(NVMH_LIVE) | BIT(NVMH_CONNECTING) | BIT(NVMH_DELETING) |
 			   BIT(NVMH_DEAD),
 	[NVMH_CONNECTING] = BIT(NVMH_LIVE) | BIT(NVMH_DELETING) | BIT(NVMH_DEAD),
@@ -66,7 +67,7 @@ enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl)
 	return atomic_load(&ctrl->state);
 }
 
-static void set_state(struct nvmh_ctrl *ctrl, enum nvmh_state state)
+void nvmh_ctrl_set_state(struct nvmh_ctrl *ctrl, enum nvmh_state state)
 {
 	enum nvmh_state old = nvmh_ctrl_state(ctrl);
 
@@ -195,7 +196,7 @@ static void failed(struct nvmh_ctrl *ctrl, int err, const char *text)
 			 ctrl->resets, text);
 	begin_down(ctrl, dead);
 	if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
-		set_state(ctrl, NVMH_RESETTING);
+		nvmh_ctrl_set_state(ctrl, NVMH_RESETTING);
 }
 
 void nvmh_queue_to_flush(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
@@ -256,7 +257,7 @@ static void run_flush(struct nvmh_ctrl *ctrl)
 	atomic_store(&ctrl->lost, LOST_NONE);
 	if (ctrl->after_dead) {
 		ctrl->phase = NVMH_PHASE_END;
-		set_state(ctrl, NVMH_DEAD);
+		nvmh_ctrl_set_state(ctrl, NVMH_DEAD);
 		return;
 	}
 	if (ctrl->resets > 1 || !ctrl->was_live) {
@@ -291,7 +292,7 @@ void nvmh_ctrl_start(struct nvmh_ctrl *ctrl)
 	start_step(ctrl, ctrl->ops->steps);
 	nvmh_retry_start(ctrl, ctrl->step_start_ns);
 	if (ctrl->ops->remote && nvmh_ctrl_state(ctrl) == NVMH_RESETTING)
-		set_state(ctrl, NVMH_CONNECTING);
+		nvmh_ctrl_set_state(ctrl, NVMH_CONNECTING);
 }
 
 static void go_live(struct nvmh_ctrl *ctrl)
@@ -299,17 +300,20 @@ static void go_live(struct nvmh_ctrl *ctrl)
 	uint16_t i;
 
 	ctrl->phase = NVMH_PHASE_LIVE;
-	ctrl->live_since_ns = clock_now_ns();
+	ctrl->live_since_ns = ctrl->heard_ns = clock_now_ns();
+	ctrl->assoc++;
 	ctrl->was_live = true;
 	ctrl->function_reset = false;
 	ctrl->loss_ns = 0;
 	ctrl->error[0] = '\0';
 	ctrl->err = 0;
-	for (i = 0; i < ctrl->nr_ioq; i++)
+	for (i = 0; i < ctrl->nr_ioq; i++) {
+		ctrl->ioq[i].assoc = ctrl->assoc;
 		atomic_store(&ctrl->ioq[i].state, NVMH_Q_LIVE);
+	}
 	log_info("controller live name=\"%s\" queues=%u namespaces=%u", ctrl->name, ctrl->nr_ioq,
 		 ctrl->nr_ns);
-	set_state(ctrl, NVMH_LIVE);
+	nvmh_ctrl_set_state(ctrl, NVMH_LIVE);
 }
 
 static void run_steps(struct nvmh_ctrl *ctrl)
@@ -505,13 +509,15 @@ static void reset(struct nvmh_ctrl *ctrl, const char *text)
 		ctrl->resets = 0; /* it is no loss */
 	begin_down(ctrl, false);
 	nvmh_ctrl_kick(ctrl);
-	set_state(ctrl, NVMH_RESETTING);
+	nvmh_ctrl_set_state(ctrl, NVMH_RESETTING);
 }
 
 int nvmh_ctrl_reset(struct nvmh_ctrl *ctrl)
 {
 	int ret = may_reset(ctrl);
 
+	if (!ret && ctrl->ops->reset)
+		return ctrl->ops->reset(ctrl);
 	if (!ret)
 		reset(ctrl, "reset on request");
 	return ret;
@@ -550,5 +556,5 @@ void nvmh_ctrl_shutdown(struct nvmh_ctrl *ctrl)
 	}
 	ctrl->after_dead = true; /* also of what was on its way to another try */
 	nvmh_ctrl_kick(ctrl);
-	set_state(ctrl, NVMH_DELETING);
+	nvmh_ctrl_set_state(ctrl, NVMH_DELETING);
 }

@@ -77,6 +77,7 @@ struct nvmh_queue {
 	_Atomic uint16_t outstanding; /* written by the owner */
 	struct nvmh_tag *tags;
 	int event_fd;		  /* kicks the owner: MSI-X vector, or eventfd */
+	uint32_t assoc;		  /* the controller's when the queue last went LIVE with it */
 	uint64_t bad_completions; /* unknown or stale command ids, counted and ignored */
 	void *tr;		  /* transport's part: struct pcie_queue, struct tcp_queue */
 };
@@ -102,6 +103,9 @@ void nvmh_queue_cancel_req(struct nvmh_queue *q, struct nvmh_req *req);
 struct nvmh_req *nvmh_queue_find(struct nvmh_queue *q, uint16_t cid);
 /* nvmh_queue_complete() - frees the tag and runs ->done, exactly once. */
 void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struct nvme_cqe *cqe);
+/* nvmh_queue_end() - the same with a status of ours; @cqe NULL: nobody sent one, it is zeroes */
+void nvmh_queue_end(struct nvmh_queue *q, struct nvmh_req *req, uint16_t status,
+		    const struct nvme_cqe *cqe);
 void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status);
 void nvmh_queue_kick(struct nvmh_queue *q); /* any thread: wakes the owner */
 /* nvmh_queue_send() - takes a tag and submits, whatever the queue's state: the library's own
@@ -126,8 +130,9 @@ struct nvmh_transport_ops {
 	/* I/O queues are made and deleted by admin commands, and commands can be aborted: the rungs of
 	 * host/recover.c come before a reset */
 	bool replaces;
-	bool remote; /* CONNECTING while it is brought up again */
-	bool irq;    /* the device makes an I/O queue's event_fd readable, too */
+	bool remote;  /* CONNECTING while it is brought up again */
+	bool irq;     /* the device makes an I/O queue's event_fd readable, too */
+	bool stacked; /* stands on other controllers, which watch over deadlines (host/mpath.c) */
 	/* bring-up, ends with a NULL fn; the same table serves a reset */
 	const struct nvmh_step *steps;
 	bool md;			     /* takes metadata apart from the data */
@@ -155,6 +160,11 @@ struct nvmh_transport_ops {
 	/* all requests are about to be aborted: their memory keeps nothing that is not their own.
 	 * May be NULL */
 	void (*queue_wipe)(struct nvmh_queue *q);
+	void (*queue_release)(struct nvmh_queue *q); /* the owner gives it up. May be NULL */
+	/* stacked: instead of what the functions of those names do otherwise */
+	int (*reset)(struct nvmh_ctrl *ctrl);
+	int (*rescan)(struct nvmh_ctrl *ctrl);
+	bool (*rescanning)(const struct nvmh_ctrl *ctrl);
 };
 
 extern const struct nvmh_transport_ops nvmh_pcie_ops;
@@ -245,6 +255,11 @@ struct nvmh_rescan {
 	struct nvmh_ns_snap *newest;
 	uint32_t nr_old;
 };
+/*
+ * nvmh_ns_publish() - what ctrl->scan has found is what the controller has from now on; changes are
+ * logged and told by on_ns. Empties ctrl->scan. Return: 0, -ENOMEM and nothing changed.
+ */
+int nvmh_ns_publish(struct nvmh_ctrl *ctrl);
 void nvmh_rescan_run(struct nvmh_ctrl *ctrl, uint64_t now_ns); /* LIVE */
 void nvmh_rescan_later(struct nvmh_ctrl *ctrl); /* gives step_req up, begins again later */
 void nvmh_rescan_stop(struct nvmh_ctrl *ctrl);	/* the controller goes down */
@@ -312,6 +327,8 @@ bool nvmh_retry_runs(const struct nvmh_ctrl *ctrl);
 bool nvmh_retry_over(const struct nvmh_ctrl *ctrl, uint64_t now_ns);
 
 void nvmh_ctrl_start(struct nvmh_ctrl *ctrl); /* begins a bring-up */
+/* nvmh_ctrl_set_state() - and tell on_state; the transition must be an allowed one */
+void nvmh_ctrl_set_state(struct nvmh_ctrl *ctrl, enum nvmh_state state);
 /* nvmh_queue_to_flush() - LIVE or STOPPED: nothing of @q is with the device any more, its owner may
  * complete what is outstanding. nvmh_queue_down() - whether it did; does its part where that is
  * ours. Controller's thread. */
@@ -346,6 +363,8 @@ struct nvmh_ctrl {
 	_Atomic uint8_t lost; /* mailbox of nvmh_ctrl_lost(): 0 empty, 1 being written, 2 full */
 	char lost_text[256];
 	uint64_t live_since_ns;
+	uint32_t assoc;	   /* counts how often it went LIVE: each time is another association */
+	uint64_t heard_ns; /* it is known to have been reached then: LIVE, or a Keep Alive answered */
 	uint64_t tick_ns;
 	uint64_t timer_ns; /* what timer_fd is set to */
 	uint64_t pause_until_ns;
@@ -374,6 +393,9 @@ struct nvmh_ctrl {
 	struct nvmh_rescan rescan;
 	struct nvmh_recover recover;
 	struct nvmh_aen aen;
+	/* a notice came, with that event information; for the multipath controller above. The
+	 * controller's thread. NULL: nobody */
+	void (*on_notice)(struct nvmh_ctrl *ctrl, uint8_t info);
 	struct nvmh_keep_alive keep_alive;
 
 	uint32_t quirks; /* enum nvmh_quirk, from opening on */

@@ -159,6 +159,17 @@ void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struc
 	finish(q, req);
 }
 
+void nvmh_queue_end(struct nvmh_queue *q, struct nvmh_req *req, uint16_t status,
+		    const struct nvme_cqe *cqe)
+{
+	if (cqe)
+		req->cqe = *cqe;
+	else
+		memset(&req->cqe, 0, sizeof(req->cqe));
+	req->status = status;
+	finish(q, req);
+}
+
 void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status)
 {
 	struct nvmh_req *req;
@@ -168,11 +179,8 @@ void nvmh_queue_abort_all(struct nvmh_queue *q, uint16_t status)
 		q->ops->queue_wipe(q);
 	for (i = 0; i < q->nr_tags; i++) {
 		req = q->tags[i].req;
-		if (!req)
-			continue;
-		memset(&req->cqe, 0, sizeof(req->cqe));
-		req->status = status;
-		finish(q, req);
+		if (req)
+			nvmh_queue_end(q, req, status, NULL);
 	}
 }
 
@@ -236,6 +244,8 @@ void nvmh_queue_check(struct nvmh_queue *q)
 	uint32_t timeout_ms;
 	uint16_t i;
 
+	if (q->ops->stacked)
+		return;
 	for (i = 0; i < q->nr_tags; i++) {
 		req = q->tags[i].req;
 		if (!req || req->timeout_ms == NVMH_NO_TIMEOUT)
@@ -356,6 +366,8 @@ void nvmh_queue_release(struct nvmh_queue *q)
 {
 	nvmh_queue_poll(q);
 	assert(!atomic_load(&q->outstanding));
+	if (q->ops->queue_release)
+		q->ops->queue_release(q);
 	atomic_store(&q->owner, 0);
 	nvmh_ctrl_kick(q->ctrl); /* a reset may be waiting for this queue */
 }

@@ -165,7 +165,7 @@ static void tell_changes(struct nvmh_ctrl *ctrl, struct nvmh_ns **old, uint32_t 
 	}
 }
 
-static int publish(struct nvmh_ctrl *ctrl)
+int nvmh_ns_publish(struct nvmh_ctrl *ctrl)
 {
 	uint32_t nr = ctrl->scan.nr_ns;
 	uint32_t nr_old = ctrl->nr_ns;
@@ -200,7 +200,7 @@ int nvmh_step_scan(struct nvmh_ctrl *ctrl)
 	if (ctrl->opts.nr_io_queues && !ctrl->nr_ioq)
 		return 0; /* for administration only */
 	ret = nvmh_scan_run(ctrl);
-	return ret ? ret : publish(ctrl);
+	return ret ? ret : nvmh_ns_publish(ctrl);
 }
 
 /* ---- while it is live ---- */
@@ -216,6 +216,8 @@ int nvmh_ctrl_rescan(struct nvmh_ctrl *ctrl)
 	default:
 		return -EBUSY;
 	}
+	if (ctrl->ops->rescan)
+		return ctrl->ops->rescan(ctrl);
 	ctrl->rescan.want = true;
 	ctrl->rescan.tries = 0;
 	nvmh_ctrl_kick(ctrl);
@@ -224,6 +226,8 @@ int nvmh_ctrl_rescan(struct nvmh_ctrl *ctrl)
 
 bool nvmh_ctrl_rescanning(const struct nvmh_ctrl *ctrl)
 {
+	if (ctrl->ops->rescanning)
+		return ctrl->ops->rescanning(ctrl);
 	return ctrl->rescan.want || ctrl->rescan.busy;
 }
 

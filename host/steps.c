@@ -36,7 +36,8 @@ enum {
 	AER_SMART_MASK = 0x1f, /* the critical warnings */
 };
 
-#define AER_NOTICES 0x80000300u /* namespace attributes, firmware activation, discovery log */
+/* namespace attributes, firmware activation, asymmetric access, discovery log */
+#define AER_NOTICES 0x80000b00u
 
 void nvmh_step_again(struct nvmh_ctrl *ctrl, uint32_t ms)
 {
@@ -444,6 +445,8 @@ static void keep_alive_done(struct nvmh_req *req)
 	struct nvmh_ctrl *ctrl = req->arg;
 
 	ctrl->keep_alive.busy = false;
+	if (!req->status)
+		ctrl->heard_ns = clock_now_ns();
 	if (req->status && (req->status & ST_MASK) != ST_HOST_ABORTED)
 		nvmh_ctrl_lost(ctrl, "Keep Alive failed with status %03Xh, %s",
 			       req->status & ST_MASK, status_str(req->status));
