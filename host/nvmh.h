@@ -349,6 +349,115 @@ int nvmh_identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t cs
 int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t offset, void *data,
 		 uint32_t len);
 
+/* ---- several paths as one controller ---- */
+
+enum {
+	NVMH_MAX_PATHS = 16, /* of one multipath controller */
+	NVMH_NO_HOLD = -1,   /* nvmh_mpath_opts.hold_ms */
+};
+
+/* Which path a command takes, of those in the best ANA state: optimized before non-optimized. */
+enum nvmh_iopolicy {
+	NVMH_IOPOLICY_NUMA,	   /* each queue keeps to one path as long as none is better */
+	NVMH_IOPOLICY_ROUND_ROBIN, /* each queue takes one after the other */
+	NVMH_IOPOLICY_QUEUE_DEPTH, /* the one with the fewest commands of the queue outstanding */
+};
+
+struct nvmh_mpath_opts {
+	enum nvmh_iopolicy iopolicy;
+	/*
+	 * A request without a usable path is held until one is back, for so long; then it ends with ST_HOST_PATH_ERROR. 0: until the controller is
+	 * given up, which is when every path is.
+	 */
+	uint32_t fast_io_fail_ms;
+	/*
+	 * A command that changes data and may have reached a path that was lost is not repeated before the old controller can no longer execute it:
+	 * after a Cross-Controller Reset over another path, or after this time since the loss. 0: as the specification has it (see
+	 * nvmh_mpath_open()); NVMH_NO_HOLD: at once, which risks that an old write lands on a newer one.
+	 */
+	int32_t hold_ms;
+};
+
+/**
+ * nvmh_mpath_open() - start to bring up several controllers of one subsystem as one
+ * @paths: @nr_paths sets of options, read during the call only. Number and size of queues, hostnqn, hostid and the callbacks are those of the
+ *	first, for all. kato_ms 0 is 5000 here. Several: all of trtype tcp and with the same subnqn. One: also pcie.
+ * @nr_paths: 1..NVMH_MAX_PATHS.
+ * @opts: NULL: all 0.
+ * @ctrlp: a controller as of nvmh_ctrl_open() in state NVMH_NEW, for all functions that take one, its queues, namespaces and requests likewise.
+ *
+ * The controller is NVMH_LIVE once the first path is, NVMH_CONNECTING while none is, NVMH_DEAD when all were given up (each after its own
+ * ctrl-loss time). Its I/O queues take requests as long as it is not dead; what cannot be sent is held, and keeps its place in the queue. A
+ * path that is lost, or whose controller answers that the namespace cannot be reached through it (ANA), costs the caller no error: the command is
+ * repeated over another path, the oldest first, or when one is back. Reads and other commands that change nothing are repeated at once. Commands
+ * that change data and may have been received are first held until the lost controller cannot execute them any more: until a Cross-Controller
+ * Reset over another path of the subsystem succeeded, or 2 * KATO (3 * KATO with traffic based keep alive) + CQT after it is known to have been
+ * reached for the last time. That is so with one path, too. Commands that must not be executed twice (Zone Append, reservations, vendor
+ * specific ones) are not repeated when they may have been executed: after that time they end with ST_HOST_PATH_ERROR. A request that the caller
+ * submits while another to the same blocks is outstanding is not ordered with it, held or not.
+ *
+ * What a controller answers with Do Not Retry is the answer. Without it Namespace Not Ready, Command Interrupted, transport errors and whatever
+ * has a retry delay (CRD) are repeated a few times, after that delay.
+ *
+ * A namespace is what several paths agree on: a path whose namespace of that NSID has another identity, or is not shared (NMIC), does not take
+ * part for that namespace; a controller of another subsystem (NQN, serial number), with a CNTLID that another path has, or that says that there can
+ * be only one (CMIC), is refused. A namespace stays while a path that had it may come back.
+ *
+ * Admin commands go to one live path; Identify, Get Log Page and Get Features are repeated over another when it is lost, all others end as with
+ * any controller. nvmh_ctrl_reset() and _rescan() mean every path; a reset aborts nothing. nvmh_ctrl_max_xfer() is the least of all paths, and
+ * the number of queues is what the first live path granted; a path that grants fewer takes no part in the others.
+ *
+ * Context: any thread, which is then the controller's. Spec: NVMe Base 2.x, "Asymmetric Namespace Access Reporting", "Communication Loss
+ *	Handling", "Cross-Controller Reset command".
+ * Return: 0; -EINVAL, an option (nvmh_strerror() names path and option); else as nvmh_ctrl_open().
+ */
+int nvmh_mpath_open(const struct nvmh_ctrl_opts *paths, uint16_t nr_paths,
+		    const struct nvmh_mpath_opts *opts, struct nvmh_ctrl **ctrlp);
+/**
+ * nvmh_mpath_add() - one more path of a multipath controller
+ * @opts: as one of @paths of nvmh_mpath_open(), tcp.
+ *
+ * Context: the controller's thread, not from within its callbacks.
+ * Return: the path's index, 0..NVMH_MAX_PATHS - 1; -EINVAL, an option, not a multipath controller, or one over pcie; -ENOSPC, no index is free;
+ *	-ENOTCONN, dead or being deleted; else as nvmh_ctrl_open().
+ */
+int nvmh_mpath_add(struct nvmh_ctrl *ctrl, const struct nvmh_ctrl_opts *opts);
+/**
+ * nvmh_mpath_remove() - do without path @index from now on
+ *
+ * Does not wait: nothing new is sent over the path, what is outstanding is waited for within bounds, then its controller is shut down;
+ * nvmh_ctrl_process() does it. The index is free again when nvmh_mpath_path() says -ENOENT.
+ *
+ * Context: the controller's thread.
+ * Return: 0, also when it is being removed already; -ENOENT, there is no such path; -EBUSY, it is the last; -EINVAL, not a multipath controller.
+ */
+int nvmh_mpath_remove(struct nvmh_ctrl *ctrl, uint16_t index);
+
+/* What nvmh_mpath_path() tells. Counts since the path was added. */
+struct nvmh_mpath_path {
+	char name[320];	       /* as nvmh_ctrl_name() */
+	enum nvmh_state state; /* of the path's controller */
+	bool usable;	       /* live, checked, its ANA log read */
+	bool removing;
+	uint16_t cntlid;
+	uint64_t ios;	      /* I/O commands sent over it */
+	uint64_t failed_over; /* of those: had to be repeated, on this path or another */
+	uint32_t outstanding; /* I/O commands */
+	uint32_t nr_ns;	      /* namespaces that it has a part in */
+	char error[256];      /* why it is not usable; "" when it is */
+};
+/**
+ * nvmh_mpath_path() - what path @index is and does
+ * Context: the controller's thread. Return: 0; -ENOENT, there is no such path; -EINVAL, not a multipath controller.
+ */
+int nvmh_mpath_path(const struct nvmh_ctrl *ctrl, uint16_t index, struct nvmh_mpath_path *path);
+/**
+ * nvmh_mpath_ana_state() - how path @index reaches namespace @nsid
+ * Context: any thread. Return: NVME_ANA_STATE_OPTIMIZED (also of controllers without ANA) ... NVME_ANA_STATE_CHANGE, as last told by the path's
+ *	controller; 0: the path does not have it; -EINVAL, not a multipath controller.
+ */
+int nvmh_mpath_ana_state(const struct nvmh_ctrl *ctrl, uint16_t index, uint32_t nsid);
+
 /* ---- discovery ---- */
 
 /* An entry of the discovery log, decoded. Texts are free of control characters. */
