@@ -57,6 +57,11 @@ static const char usage_text[] =
 	"  --bytes N         bytes from there that verify uses (64 MiB, or what there is)\n"
 	"  --max-io N        bytes of its largest command (262144)\n"
 	"  --retry           verify goes on after the connection was lost, and repeats what was outstanding\n"
+	"  --path STRING     one more path to the same subsystem, as one controller with it; may be repeated\n"
+	"  --mpath           one path, but as with several: held and repeated when it is lost\n"
+	"  --iopolicy NAME   numa (the default), round-robin, queue-depth\n"
+	"  --fast-io-fail MS requests without a path fail then (0: when all paths are given up)\n"
+	"  --hold-ms MS      writes of a lost path are held so long (0: as the specification says)\n"
 	"  --debug           show the library's log\n";
 
 static volatile sig_atomic_t stop_signal;
@@ -362,31 +367,6 @@ static const struct command {
 
 /* ---- arguments ---- */
 
-/* Takes "key=value key=value" apart in place. */
-static int parse_transport(struct io *io, char *text)
-{
-	const char **fields[] = { &io->opts.trtype, &io->opts.traddr, &io->opts.trsvcid,
-				  &io->opts.subnqn, &io->opts.hostnqn };
-	static const char *const names[] = { "trtype=", "traddr=", "trsvcid=", "subnqn=",
-					     "hostnqn=" };
-	char *word, *save;
-	size_t i;
-
-	for (word = strtok_r(text, " \t\n", &save); word; word = strtok_r(NULL, " \t\n", &save)) {
-		for (i = 0; i < ARRAY_SIZE(names) && strncmp(word, names[i], strlen(names[i])); i++)
-			;
-		if (i < ARRAY_SIZE(names)) {
-			*fields[i] = word + strlen(names[i]);
-		} else if (!strncmp(word, "hostid=", 7) && !uuid_from_text(word + 7, io->hostid)) {
-			io->opts.hostid = io->hostid;
-		} else {
-			return nvmh_io_fail("\"%s\" in the transport string is not known", word) +
-			       1;
-		}
-	}
-	return io->opts.trtype ? 0 : nvmh_io_fail("the transport string has no trtype") + 1;
-}
-
 enum {
 	OPT_HDGST = 256,
 	OPT_DDGST,
@@ -395,6 +375,9 @@ enum {
 	OPT_RETRY,
 	OPT_DEBUG,
 	OPT_HELP,
+	OPT_PATH,
+	OPT_MPATH,
+	OPT_IOPOLICY,
 	OPT_NUMBERS, /* from here on each has a number */
 	OPT_QUEUES = OPT_NUMBERS,
 	OPT_QD,
@@ -407,6 +390,8 @@ enum {
 	OPT_START,
 	OPT_BYTES,
 	OPT_MAX_IO,
+	OPT_FAST_IO_FAIL,
+	OPT_HOLD,
 };
 
 static const struct option options[] = {
@@ -417,6 +402,11 @@ static const struct option options[] = {
 	{ "retry", 0, NULL, OPT_RETRY },
 	{ "debug", 0, NULL, OPT_DEBUG },
 	{ "help", 0, NULL, OPT_HELP },
+	{ "path", 1, NULL, OPT_PATH },
+	{ "mpath", 0, NULL, OPT_MPATH },
+	{ "iopolicy", 1, NULL, OPT_IOPOLICY },
+	{ "fast-io-fail", 1, NULL, OPT_FAST_IO_FAIL },
+	{ "hold-ms", 1, NULL, OPT_HOLD },
 	{ "queues", 1, NULL, OPT_QUEUES },
 	{ "qd", 1, NULL, OPT_QD },
 	{ "kato", 1, NULL, OPT_KATO },
@@ -437,7 +427,8 @@ static const uint64_t number_max[] = {
 	[OPT_IO_TIMEOUT - OPT_NUMBERS] = 600000,     [OPT_NSID - OPT_NUMBERS] = UINT32_MAX,
 	[OPT_SEED - OPT_NUMBERS] = UINT64_MAX,	     [OPT_OPS - OPT_NUMBERS] = UINT32_MAX,
 	[OPT_START - OPT_NUMBERS] = UINT64_MAX,	     [OPT_BYTES - OPT_NUMBERS] = UINT64_MAX,
-	[OPT_MAX_IO - OPT_NUMBERS] = MAX_XFER_BYTES,
+	[OPT_MAX_IO - OPT_NUMBERS] = MAX_XFER_BYTES, [OPT_FAST_IO_FAIL - OPT_NUMBERS] = UINT32_MAX,
+	[OPT_HOLD - OPT_NUMBERS] = INT32_MAX,
 };
 
 static void set_number(struct io *io, int opt, uint64_t value)
@@ -473,6 +464,12 @@ static void set_number(struct io *io, int opt, uint64_t value)
 	case OPT_BYTES:
 		io->bytes = value;
 		break;
+	case OPT_FAST_IO_FAIL:
+		io->mpath_opts.fast_io_fail_ms = (uint32_t)value;
+		break;
+	case OPT_HOLD:
+		io->mpath_opts.hold_ms = (int32_t)value;
+		break;
 	default:
 		io->max_io = (uint32_t)value;
 	}
@@ -504,6 +501,21 @@ static int parse_options(struct io *io, int argc, char **argv)
 		case OPT_DEBUG:
 			log_set_level(LOG_LVL_DEBUG);
 			break;
+		case OPT_PATH:
+			if (io->nr_more == NVMH_MAX_PATHS - 1) {
+				nvmh_io_fail("too many paths");
+				return 3;
+			}
+			io->more[io->nr_more++] = optarg;
+			io->mpath = true;
+			break;
+		case OPT_MPATH:
+			io->mpath = true;
+			break;
+		case OPT_IOPOLICY:
+			if (nvmh_io_policy(io, optarg))
+				return 3;
+			break;
 		case OPT_HELP:
 			fputs(usage_text, stdout);
 			return 1;
@@ -531,8 +543,9 @@ static int run(struct io *io, const struct command *cmd, char **args)
 
 	if (!cmd->connect)
 		return cmd->fn(io, args);
-	if (nvmh_ctrl_open(&io->opts, &io->ctrl))
-		return nvmh_io_fail("%s", nvmh_strerror());
+	ret = nvmh_io_open(io);
+	if (ret)
+		return ret;
 	ret = wait_live(io);
 	if (!ret && cmd->queues)
 		ret = pick_ns(io);
@@ -562,7 +575,7 @@ int main(int argc, char **argv)
 	ret = parse_options(&io, argc, argv);
 	if (ret)
 		return ret - 1;
-	ret = parse_transport(&io, argv[optind]);
+	ret = nvmh_io_transport(&io.opts, io.hostid[0], argv[optind]);
 	if (ret)
 		return ret;
 	io.opts.queue_size = io.qd + 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the two parts of nvmh-io share: nvmh_io.c (arguments and small commands) and
+ * What the parts of nvmh-io share: nvmh_io.c (arguments and small commands), nvmh_io_paths.c and
  * nvmh_io_verify.c.
  */
 #ifndef TESTS_E2E_NVMH_IO_H
@@ -12,7 +12,11 @@
 
 struct io {
 	struct nvmh_ctrl_opts opts;
-	uint8_t hostid[16];
+	uint8_t hostid[NVMH_MAX_PATHS][16]; /* by path */
+	char *more[NVMH_MAX_PATHS - 1];	    /* transport strings of the other paths */
+	uint16_t nr_more;
+	bool mpath;
+	struct nvmh_mpath_opts mpath_opts;
 	struct nvmh_ctrl *ctrl;
 	/* options */
 	uint32_t timeout_ms;
@@ -43,6 +47,13 @@ int nvmh_io_turn(struct io *io);
 void nvmh_io_sleep(struct io *io, int ms);
 /* nvmh_io_number() - decimal, 0x or octal. Return: 0, -EINVAL. */
 int nvmh_io_number(const char *text, uint64_t max, uint64_t *value);
+
+/* nvmh_io_transport() - takes "key=value key=value" apart in place. Return: 0, or the exit status. */
+int nvmh_io_transport(struct nvmh_ctrl_opts *opts, uint8_t hostid[16], char *text);
+/* nvmh_io_policy() - a policy's name. Return: 0, or the exit status. */
+int nvmh_io_policy(struct io *io, const char *name);
+/* nvmh_io_open() - the controller, of one path or several. Return: 0, or the exit status. */
+int nvmh_io_open(struct io *io);
 
 /* commands, exit status returned */
 int nvmh_io_verify(struct io *io, char **args);
