@@ -115,6 +115,10 @@ int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req);
 void nvmh_queue_check(struct nvmh_queue *q);
 /* nvmh_queue_flush() - the owner's part of a reset; does nothing unless the queue is in FLUSH */
 void nvmh_queue_flush(struct nvmh_queue *q);
+/* host/sync.c: for the calls that wait. nvmh_sync_done(): req->done; sets the bool that ->arg points
+ * to. nvmh_sync_sleep(): until a descriptor is readable (-1: none), or a short while. */
+void nvmh_sync_done(struct nvmh_req *req);
+void nvmh_sync_sleep(int fd, int other_fd);
 uintptr_t nvmh_thread_token(void); /* differs between threads, never 0 */
 
 /*
