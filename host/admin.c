@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Admin commands, asynchronous and waited for. The controller's thread. Entry points:
- * nvmh_admin_submit(), nvmh_admin(), nvmh_identify(), nvmh_get_log(). NVM Express Base Specification
- * 2.x, "Admin Command Set".
+ * nvmh_admin_submit(), nvmh_admin(), nvmh_identify(), nvmh_get_log(), nvmh_get_features(),
+ * nvmh_set_features(). NVM Express Base Specification 2.x, "Admin Command Set".
  */
 #include <errno.h>
 
@@ -46,57 +46,86 @@ int nvmh_admin(struct nvmh_ctrl *ctrl, struct nvmh_req *req)
 	return ret ? ret : req->status;
 }
 
-/* One command whose data is read through memory that the controller reaches. @len: up to
- * SYNC_BYTES. */
-static int read_sync(struct nvmh_ctrl *ctrl, struct nvmh_req *req, void *data, uint32_t len)
+/*
+ * One command whose data go through memory that the controller reaches. @len: of the request, up to
+ * SYNC_BYTES; @in or @out: the caller's, NULL where there are none.
+ */
+static int bounce(struct nvmh_ctrl *ctrl, struct nvmh_req *req, const void *out, void *in,
+		  uint32_t len)
 {
-	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = len };
 	int ret;
 
-	req->iov = &iov;
-	req->nr_iov = 1;
-	req->len = len;
-	req->dir = NVMH_FROM_CTRL;
+	if (out)
+		memcpy(ctrl->sync_buf, out, len);
 	ret = nvmh_admin(ctrl, req);
-	if (!ret)
-		memcpy(data, ctrl->sync_buf, len);
+	if (!ret && in)
+		memcpy(in, ctrl->sync_buf, len);
 	return ret;
 }
 
 int nvmh_identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi, void *data4096)
 {
-	struct nvmh_req req = {
-		.sqe = {
-			.opcode = nvme_admin_identify,
-			.nsid = le32_make(nsid),
-			.cdw10 = le32_make(cns),
-			.cdw11 = le32_make((uint32_t)csi << 24),
-		},
-	};
+	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = NVME_IDENTIFY_DATA_SIZE };
+	struct nvmh_req req = { 0 };
 
-	return read_sync(ctrl, &req, data4096, NVME_IDENTIFY_DATA_SIZE);
+	nvmh_prep_identify(&req, nsid, cns, csi, &iov, 1);
+	return bounce(ctrl, &req, NULL, data4096, NVME_IDENTIFY_DATA_SIZE);
 }
 
 int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t offset, void *data,
 		 uint32_t len)
 {
+	struct iovec iov = { .iov_base = ctrl->sync_buf };
 	uint32_t part;
 	int ret = 0;
 
 	if (!len || len % 4 || offset % 4)
 		return -EINVAL;
 	while (!ret && len) {
-		struct nvmh_req req = { .sqe = { .opcode = nvme_admin_get_log_page,
-						 .nsid = le32_make(nsid) } };
+		struct nvmh_req req = { 0 };
 
 		part = min_of(len, (uint32_t)SYNC_BYTES);
-		req.sqe.cdw10 = le32_make((part / 4 - 1) << 16 | lid);
-		req.sqe.cdw12 = le32_make((uint32_t)offset);
-		req.sqe.cdw13 = le32_make((uint32_t)(offset >> 32));
-		ret = read_sync(ctrl, &req, data, part);
+		iov.iov_len = part;
+		/* the page must stay as it is until all of it is read */
+		nvmh_prep_get_log(&req, nsid, lid, 0, len > part, offset, &iov, 1, part);
+		ret = bounce(ctrl, &req, NULL, data, part);
 		data = (char *)data + part;
 		offset += part;
 		len -= part;
 	}
 	return ret;
+}
+
+static int feature(struct nvmh_ctrl *ctrl, struct nvmh_req *req, const void *out, void *in,
+		   uint32_t len, uint32_t *result)
+{
+	int ret = bounce(ctrl, req, out, in, len);
+
+	if (!ret && result)
+		*result = le32_get(req->cqe.dw0);
+	return ret;
+}
+
+int nvmh_get_features(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t fid, uint8_t sel,
+		      uint32_t cdw11, void *data, uint32_t len, uint32_t *result)
+{
+	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = len };
+	struct nvmh_req req = { 0 };
+
+	if (len > SYNC_BYTES || len % 4 || !data != !len)
+		return -EINVAL;
+	nvmh_prep_get_features(&req, nsid, fid, sel, cdw11, &iov, len ? 1 : 0, len);
+	return feature(ctrl, &req, NULL, data, len, result);
+}
+
+int nvmh_set_features(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t fid, bool save, uint32_t cdw11,
+		      const void *data, uint32_t len, uint32_t *result)
+{
+	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = len };
+	struct nvmh_req req = { 0 };
+
+	if (len > SYNC_BYTES || len % 4 || !data != !len)
+		return -EINVAL;
+	nvmh_prep_set_features(&req, nsid, fid, save, cdw11, &iov, len ? 1 : 0, len);
+	return feature(ctrl, &req, data, NULL, len, result);
 }

@@ -325,14 +325,63 @@ bool nvmh_queue_live(const struct nvmh_queue *q);
 
 /* ---- typed helpers ---- */
 
+/*
+ * nvmh_prep_*() fill in what a request's command is: ->sqe, data, direction, and no metadata. ->timeout_ms, ->done and ->arg stay the caller's. Then
+ * nvmh_queue_submit() or nvmh_io(), or nvmh_admin_submit() or nvmh_admin() for those of the admin queue. Any thread. They check nothing that the
+ * controller or submission checks; what their text bounds is asserted: it would not fit its field. Where there are data: @iov, borrowed like
+ * nvmh_req.iov, @len bytes in @nr_iov pieces. Blocks: @nlb from @slba on, @nlb 1..65536.
+ * Spec: NVM Command Set; NVMe Base for flush, reservations and admin commands; Zoned Namespace Command Set.
+ */
+/* Read, Write and others alike: @opcode nvme_cmd_read, nvme_cmd_write, nvme_cmd_compare ... */
 void nvmh_prep_rw(struct nvmh_req *req, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t nlb,
 		  const struct iovec *iov, uint16_t nr_iov, uint32_t len);
-void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid);
+#define NVMH_DEAC (UINT32_C(1) << 25) /* Write Zeroes: deallocate the blocks */
+#define NVMH_FUA  (UINT32_C(1) << 30) /* force unit access: not from, or only to, a volatile cache */
+#define NVMH_LR	  (UINT32_C(1) << 31) /* limited retry */
+/* nvmh_prep_flags() - after another one for blocks: NVMH_FUA and the like, or any bits of command dword 12 */
+void nvmh_prep_flags(struct nvmh_req *req, uint32_t flags);
 /*
  * nvmh_prep_md() - after nvmh_prep_rw(): the command's metadata, of namespace @ns, lies at @md
  * Return: 0; -EINVAL: it has none, or has it within the blocks, or @len is not the command's blocks * ms.
  */
 int nvmh_prep_md(struct nvmh_req *req, const struct nvmh_ns *ns, void *md, uint32_t len);
+void nvmh_prep_flush(struct nvmh_req *req, uint32_t nsid);
+/* Blocks that differ from the data: status ST_COMPARE_FAILED. */
+void nvmh_prep_compare(struct nvmh_req *req, uint32_t nsid, uint64_t slba, uint32_t nlb,
+		       const struct iovec *iov, uint16_t nr_iov, uint32_t len);
+void nvmh_prep_write_zeroes(struct nvmh_req *req, uint32_t nsid, uint64_t slba, uint32_t nlb);
+void nvmh_prep_write_uncor(struct nvmh_req *req, uint32_t nsid, uint64_t slba, uint32_t nlb);
+void nvmh_prep_verify(struct nvmh_req *req, uint32_t nsid, uint64_t slba, uint32_t nlb);
+
+/*
+ * Dataset Management and Copy: their data are @nr_ranges (1..256) ranges in @iov, in memory that the controller reaches, each filled in by
+ * nvmh_dsm_range(), nvmh_copy_range() or, for @format 1 (8 bytes of protection information are not enough), nvmh_copy_range_f1().
+ * @attr: NVME_DSMGMT_AD (deallocate) ...; @cattr: context attributes, 0 for none; @sdlba: the first block written.
+ */
+void nvmh_dsm_range(struct nvme_dsm_range *range, uint64_t slba, uint32_t nlb, uint32_t cattr);
+void nvmh_prep_dsm(struct nvmh_req *req, uint32_t nsid, uint32_t attr, const struct iovec *iov,
+		   uint16_t nr_iov, uint16_t nr_ranges);
+void nvmh_copy_range(struct nvme_copy_range *range, uint64_t slba, uint32_t nlb);
+void nvmh_copy_range_f1(struct nvme_copy_range_f1 *range, uint64_t slba, uint32_t nlb);
+void nvmh_prep_copy(struct nvmh_req *req, uint32_t nsid, uint64_t sdlba, uint8_t format,
+		    const struct iovec *iov, uint16_t nr_iov, uint16_t nr_ranges);
+
+/*
+ * Reservations. The keys are written to @iov, one piece of at least 16 bytes (release: 8) at a multiple of 8, in memory that the controller reaches.
+ * @rrega, @racqa, @rrela, @rtype: NVME_RESERVATION_RREGA_REGISTER_KEY, ..._RACQA_ACQUIRE, ..._RRELA_RELEASE, ..._RTYPE_WE ...
+ * @cptpl: 0 no change of whether they persist through power loss, 2 they do not, 3 they do.
+ * @crkey, @nrkey, @prkey: current, new, preempted key. @eds: extended data structure, for hosts with a host ID of 16 bytes: over fabrics all.
+ * @len: a multiple of 4.
+ */
+void nvmh_prep_resv_register(struct nvmh_req *req, uint32_t nsid, uint8_t rrega, uint8_t cptpl,
+			     uint64_t crkey, uint64_t nrkey, const struct iovec *iov);
+void nvmh_prep_resv_acquire(struct nvmh_req *req, uint32_t nsid, uint8_t racqa, uint8_t rtype,
+			    uint64_t crkey, uint64_t prkey, const struct iovec *iov);
+void nvmh_prep_resv_release(struct nvmh_req *req, uint32_t nsid, uint8_t rrela, uint8_t rtype,
+			    uint64_t crkey, const struct iovec *iov);
+void nvmh_prep_resv_report(struct nvmh_req *req, uint32_t nsid, bool eds, const struct iovec *iov,
+			   uint16_t nr_iov, uint32_t len);
+
 /* Zone Append to the zone that starts at @zslba; the first block written is in req->cqe.result. */
 void nvmh_prep_zone_append(struct nvmh_req *req, uint32_t nsid, uint64_t zslba, uint32_t nlb,
 			   const struct iovec *iov, uint16_t nr_iov, uint32_t len);
@@ -343,11 +392,59 @@ void nvmh_prep_zone_send(struct nvmh_req *req, uint32_t nsid, uint64_t zslba, ui
  * multiple of 4. */
 void nvmh_prep_zone_report(struct nvmh_req *req, uint32_t nsid, uint64_t slba,
 			   const struct iovec *iov, uint16_t nr_iov, uint32_t len);
-/* nvmh_io() - submit, commit and wait on @q from its owner's thread. Return: 0, -errno, > 0 NVMe status. */
+
+/* Admin commands. @iov: memory that the controller reaches. Identify: 4096 bytes. */
+void nvmh_prep_identify(struct nvmh_req *req, uint32_t nsid, uint8_t cns, uint8_t csi,
+			const struct iovec *iov, uint16_t nr_iov);
+/* @lsp: log specific, 7 bits; @rae: the event that the page belongs to stays set; @offset, @len: multiples of 4. */
+void nvmh_prep_get_log(struct nvmh_req *req, uint32_t nsid, uint8_t lid, uint8_t lsp, bool rae,
+		       uint64_t offset, const struct iovec *iov, uint16_t nr_iov, uint32_t len);
+/* @sel: NVME_GET_FEATURES_SEL_CURRENT ...; the value is in dword 0 of req->cqe, or in the data of a feature that has some. */
+void nvmh_prep_get_features(struct nvmh_req *req, uint32_t nsid, uint8_t fid, uint8_t sel,
+			    uint32_t cdw11, const struct iovec *iov, uint16_t nr_iov, uint32_t len);
+void nvmh_prep_set_features(struct nvmh_req *req, uint32_t nsid, uint8_t fid, bool save,
+			    uint32_t cdw11, const struct iovec *iov, uint16_t nr_iov, uint32_t len);
+/* The command with @cid (req->sqe.cid while it is outstanding) in queue @sqid. nvmh_queue_cancel() is simpler and takes care of races. */
+void nvmh_prep_abort(struct nvmh_req *req, uint16_t sqid, uint16_t cid);
+
+/* ---- the same, waited for ---- */
+
+/*
+ * All return 0, -errno (nvmh_queue_submit() or nvmh_admin_submit() says which; -EDEADLK from within a callback), or > 0, an NVMe status.
+ * I/O: the thread that owns @q. @data, @ranges: for pcie, in memory that nvmh_ctrl_mem_map() mapped.
+ */
+/* nvmh_io() - submit, commit and wait for any request. ->done is ignored. */
 int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req);
+int nvmh_read(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb, void *data,
+	      uint32_t len);
+int nvmh_write(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb, const void *data,
+	       uint32_t len);
+int nvmh_compare(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb, const void *data,
+		 uint32_t len);
+int nvmh_flush(struct nvmh_queue *q, uint32_t nsid);
+/* @flags: 0, or NVMH_DEAC ... */
+int nvmh_write_zeroes(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb,
+		      uint32_t flags);
+int nvmh_write_uncor(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb);
+int nvmh_verify(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb);
+int nvmh_dsm(struct nvmh_queue *q, uint32_t nsid, uint32_t attr, struct nvme_dsm_range *ranges,
+	     uint16_t nr_ranges);
+int nvmh_copy(struct nvmh_queue *q, uint32_t nsid, uint64_t sdlba, struct nvme_copy_range *ranges,
+	      uint16_t nr_ranges);
+
+/*
+ * Admin: the controller's thread. @data: any memory, it is copied. Also -EINVAL: a length or offset that is not a multiple of 4, or more data
+ * of a feature than 4096 bytes.
+ */
 int nvmh_identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi, void *data4096);
+/* Any length: longer pages are read in pieces of 4096 bytes, without clearing their event before the last. */
 int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t offset, void *data,
 		 uint32_t len);
+/* @result: dword 0 of the answer, may be NULL; @data: NULL where the feature has none, @len 0 then. */
+int nvmh_get_features(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t fid, uint8_t sel,
+		      uint32_t cdw11, void *data, uint32_t len, uint32_t *result);
+int nvmh_set_features(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t fid, bool save, uint32_t cdw11,
+		      const void *data, uint32_t len, uint32_t *result);
 
 /* ---- several paths as one controller ---- */
 

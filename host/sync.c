@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * I/O commands that are waited for: submit, commit, and poll until the answer is there. The queue's
- * owner; where the controller is the same thread's, it is looked after meanwhile. Entry point:
- * nvmh_io().
+ * owner; where the controller is the same thread's, it is looked after meanwhile. Entry points:
+ * nvmh_io(), nvmh_read(), nvmh_write() ...
  */
 #include <errno.h>
 #include <poll.h>
@@ -62,4 +62,78 @@ int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 	req->done = caller_done;
 	req->arg = caller_arg;
 	return ret ? ret : req->status;
+}
+
+/* @data: @len bytes, or NULL and 0. */
+static int blocks(struct nvmh_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t nlb,
+		  const void *data, uint32_t len, uint32_t flags)
+{
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
+	struct nvmh_req req = { 0 };
+
+	nvmh_prep_rw(&req, opcode, nsid, slba, nlb, &iov, len ? 1 : 0, len);
+	nvmh_prep_flags(&req, flags);
+	return nvmh_io(q, &req);
+}
+
+int nvmh_read(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb, void *data,
+	      uint32_t len)
+{
+	return blocks(q, nvme_cmd_read, nsid, slba, nlb, data, len, 0);
+}
+
+int nvmh_write(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb, const void *data,
+	       uint32_t len)
+{
+	return blocks(q, nvme_cmd_write, nsid, slba, nlb, data, len, 0);
+}
+
+int nvmh_compare(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb, const void *data,
+		 uint32_t len)
+{
+	return blocks(q, nvme_cmd_compare, nsid, slba, nlb, data, len, 0);
+}
+
+int nvmh_write_zeroes(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb,
+		      uint32_t flags)
+{
+	return blocks(q, nvme_cmd_write_zeroes, nsid, slba, nlb, NULL, 0, flags);
+}
+
+int nvmh_write_uncor(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb)
+{
+	return blocks(q, nvme_cmd_write_uncor, nsid, slba, nlb, NULL, 0, 0);
+}
+
+int nvmh_verify(struct nvmh_queue *q, uint32_t nsid, uint64_t slba, uint32_t nlb)
+{
+	return blocks(q, nvme_cmd_verify, nsid, slba, nlb, NULL, 0, 0);
+}
+
+int nvmh_flush(struct nvmh_queue *q, uint32_t nsid)
+{
+	struct nvmh_req req = { 0 };
+
+	nvmh_prep_flush(&req, nsid);
+	return nvmh_io(q, &req);
+}
+
+int nvmh_dsm(struct nvmh_queue *q, uint32_t nsid, uint32_t attr, struct nvme_dsm_range *ranges,
+	     uint16_t nr_ranges)
+{
+	struct iovec iov = { .iov_base = ranges, .iov_len = nr_ranges * sizeof(*ranges) };
+	struct nvmh_req req = { 0 };
+
+	nvmh_prep_dsm(&req, nsid, attr, &iov, 1, nr_ranges);
+	return nvmh_io(q, &req);
+}
+
+int nvmh_copy(struct nvmh_queue *q, uint32_t nsid, uint64_t sdlba, struct nvme_copy_range *ranges,
+	      uint16_t nr_ranges)
+{
+	struct iovec iov = { .iov_base = ranges, .iov_len = nr_ranges * sizeof(*ranges) };
+	struct nvmh_req req = { 0 };
+
+	nvmh_prep_copy(&req, nsid, sdlba, 0, &iov, 1, nr_ranges);
+	return nvmh_io(q, &req);
 }
