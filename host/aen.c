@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Asynchronous events of a controller: one Asynchronous Event Request is always posted; an event is
- * logged, the log page that clears it is read, and the next request is posted. The controller's
- * thread. Entry points: nvmh_aen_post(), nvmh_aen_run(). NVM Express Base Specification 2.x,
- * "Asynchronous Event Request command", "Get Log Page command".
+ * logged, the log page that clears it is read, on_event is told, and the next request is posted. The
+ * controller's thread. Entry points: nvmh_aen_post(), nvmh_aen_run(). NVM Express Base Specification
+ * 2.x, "Asynchronous Event Request command", "Get Log Page command".
  */
 #include <errno.h>
 
@@ -86,6 +86,14 @@ static void show_log(struct nvmh_ctrl *ctrl, uint8_t lid, const uint8_t *page)
 			 ctrl->name, page[0]);
 }
 
+/* The event is dealt with: whoever uses the controller is told, and the next one may come. */
+static void event_over(struct nvmh_ctrl *ctrl)
+{
+	if (ctrl->opts.on_event && !ctrl->closing)
+		ctrl->opts.on_event(ctrl, ctrl->aen.event, ctrl->opts.arg);
+	nvmh_aen_post(ctrl);
+}
+
 static void log_done(struct nvmh_req *req)
 {
 	struct nvmh_ctrl *ctrl = req->arg;
@@ -99,7 +107,7 @@ static void log_done(struct nvmh_req *req)
 			 ctrl->name, event_lid(ctrl->aen.event), req->status & ST_MASK);
 	else
 		show_log(ctrl, event_lid(ctrl->aen.event), ctrl->step_buf);
-	nvmh_aen_post(ctrl);
+	event_over(ctrl);
 }
 
 /* Reading the page with RAE 0 clears the event. Return: 0, or -errno when the page cannot be read
@@ -156,6 +164,6 @@ int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 	log_peer(LOG_LVL_INFO, "asynchronous event name=\"%s\" type=%u info=%02X lid=%02X",
 		 ctrl->name, event_type(event), event_info(event), event_lid(event));
 	if (!ctrl->aen.reading)
-		nvmh_aen_post(ctrl);
+		event_over(ctrl);
 	return 1;
 }

@@ -200,6 +200,8 @@ int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms,
 		mine.trsvcid = DISCOVERY_PORT;
 	mine.nr_io_queues = 0;
 	mine.on_state = NULL;
+	mine.on_ns = NULL;
+	mine.on_event = NULL;
 	ret = nvmh_ctrl_open(&mine, &ctrl);
 	if (ret)
 		return ret;

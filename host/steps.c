@@ -36,6 +36,7 @@ enum {
 	AER_SMART_MASK = 0x1f, /* the critical warnings */
 };
 
+#define AER_ALL 0xffffff00u /* everything that has a bit in OAES */
 /* namespace attributes, firmware activation, asymmetric access, discovery log */
 #define AER_NOTICES 0x80000b00u
 
@@ -401,7 +402,8 @@ int nvmh_step_io_queues(struct nvmh_ctrl *ctrl)
 
 int nvmh_step_async_events(struct nvmh_ctrl *ctrl)
 {
-	uint32_t config = (le32toh(ctrl->id.oaes) & AER_NOTICES) | AER_SMART_MASK;
+	uint32_t wanted = ctrl->opts.on_event ? AER_ALL : AER_NOTICES;
+	uint32_t config = (le32toh(ctrl->id.oaes) & wanted) | AER_SMART_MASK;
 	int ret;
 
 	ret = set_feature(ctrl, NVME_FEAT_FID_ASYNC_EVENT, config);
