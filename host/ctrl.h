@@ -44,7 +44,19 @@ struct nvmh_tag {
 			 match */
 	uint16_t next_free;
 	uint8_t late;  /* enum nvmh_late */
+	uint8_t abort; /* enum nvmh_tag_abort */
 	uint8_t epoch; /* q->epoch when it was sent */
+};
+
+/*
+ * An Abort names a command by its id. While one is on its way, the tag is not used again, even if its
+ * command has ended: 64 commands later it would hit another one.
+ */
+enum nvmh_tag_abort {
+	NVMH_NO_ABORT,
+	NVMH_ABORT_WANTED, /* nvmh_queue_cancel(), in turn */
+	NVMH_ABORT_ASKED,
+	NVMH_ABORT_PARKED, /* and the command has ended */
 };
 
 /* How far up the ladder a command is that does not come back (host/recover.c). */
@@ -52,6 +64,7 @@ enum nvmh_late {
 	NVMH_ON_TIME,
 	NVMH_LATE_ABORT,   /* the drive is asked to abort it */
 	NVMH_LATE_REPLACE, /* its queue is to be deleted and made anew */
+	NVMH_LATE_CANCEL,  /* only asked for, of nvmh_queue_cancel(): an Abort */
 };
 
 struct nvmh_queue {
@@ -68,6 +81,11 @@ struct nvmh_queue {
 	 * in which a command was both sent and answered: see nvmh_keep_alive_run() */
 	_Atomic uint8_t epoch;
 	_Atomic uint8_t traffic;
+	/* Aborts that were asked for and are not answered: the owner adds, the controller's thread
+	 * takes away */
+	_Atomic uint32_t aborts;
+	uint16_t nr_wanted; /* tags with NVMH_ABORT_WANTED, and _PARKED */
+	uint16_t nr_parked;
 	_Atomic bool kicked;	      /* nvmh_queue_kick() made event_fd readable */
 	bool polling;		      /* within nvmh_queue_poll(): no flush from below it */
 	uint16_t qid;		      /* 0: admin */
@@ -113,6 +131,8 @@ void nvmh_queue_kick(struct nvmh_queue *q); /* any thread: wakes the owner */
 int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req);
 /* nvmh_queue_check() - looks at deadlines now; a command past its own goes a rung up the ladder */
 void nvmh_queue_check(struct nvmh_queue *q);
+/* nvmh_queue_aborts() - an Abort was answered: asks for the next, frees tags that waited for it */
+void nvmh_queue_aborts(struct nvmh_queue *q);
 /* nvmh_queue_flush() - the owner's part of a reset; does nothing unless the queue is in FLUSH */
 void nvmh_queue_flush(struct nvmh_queue *q);
 /* host/sync.c: for the calls that wait. nvmh_sync_done(): req->done; sets the bool that ->arg points
@@ -161,6 +181,9 @@ struct nvmh_transport_ops {
 	int (*queue_poll)(struct nvmh_queue *q);
 	int (*queue_arm)(struct nvmh_queue *q);
 	int (*queue_fd)(struct nvmh_queue *q);
+	/* asks for one command to be given up; NULL: by an Abort command. The request is outstanding.
+	 * Return as nvmh_queue_cancel(). */
+	int (*queue_cancel)(struct nvmh_queue *q, struct nvmh_req *req);
 	/* all requests are about to be aborted: their memory keeps nothing that is not their own.
 	 * May be NULL */
 	void (*queue_wipe)(struct nvmh_queue *q);

@@ -311,6 +311,22 @@ void nvmh_queue_commit(
  * reset, reset of the PCI function, cut off from memory and NVMH_DEAD.
  */
 int nvmh_queue_poll(struct nvmh_queue *q);
+/**
+ * nvmh_queue_cancel() - ask the controller to give up one outstanding command
+ * @q: the queue @req was submitted to, owned by the calling thread.
+ * @req: any request, outstanding or not.
+ *
+ * An Abort command is sent for it, after what was submitted before; nvmh_ctrl_process() has to run for that. The request ends once and as without
+ * this call inside nvmh_queue_poll(): with ST_ABORT_REQ if the controller aborted it, and with its own answer if that was earlier or the controller
+ * does not care; then this may be called again. Its memory is in use until it has ended. Until the Abort is answered, its place in the queue is not
+ * used again.
+ *
+ * Spec: NVMe Base 2.x, "Abort command".
+ * Return: 0, it is asked for, now or when earlier ones of the queue are answered; -ENOENT, @req is not outstanding on @q: it has ended.
+ */
+int nvmh_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req);
+/* nvmh_admin_cancel() - the same for a request of nvmh_admin_submit(). Context: the controller's thread. */
+int nvmh_admin_cancel(struct nvmh_ctrl *ctrl, struct nvmh_req *req);
 /*
  * nvmh_queue_fd() - readable when poll has work, after nvmh_queue_arm(). The same descriptor for the queue's whole life. A local drive with fewer
  * interrupts than queues needs the controller's thread for that: nvmh_ctrl_process() when nvmh_ctrl_fd() is readable.

@@ -54,6 +54,7 @@ int nvmh_queue_resize(struct nvmh_queue *q, uint16_t size)
 		tags[i].next_free = i + 1 < size - 1 ? i + 1 : NVMH_NO_TAG;
 	}
 	free(q->tags);
+	q->nr_parked = q->nr_wanted = 0;
 	q->tags = tags;
 	q->size = size;
 	q->nr_tags = size - 1;
@@ -73,12 +74,37 @@ void nvmh_queue_done(struct nvmh_queue *q)
 	q->ctrl = NULL;
 }
 
+static void push_tag(struct nvmh_queue *q, uint16_t index)
+{
+	q->tags[index].next_free = q->free_head;
+	q->free_head = index;
+}
+
+/* No Abort is on its way: tags that waited for that are free, others may have one again. */
+static void unpark(struct nvmh_queue *q)
+{
+	struct nvmh_tag *tag;
+	uint16_t i;
+
+	for (i = 0; i < q->nr_tags; i++) {
+		tag = &q->tags[i];
+		if (tag->abort == NVMH_ABORT_PARKED)
+			push_tag(q, i);
+		if (tag->abort != NVMH_ABORT_WANTED)
+			tag->abort = NVMH_NO_ABORT;
+	}
+	q->nr_parked = 0;
+}
+
 int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req)
 {
-	uint16_t index = q->free_head;
 	struct nvmh_tag *tag;
+	uint16_t index;
 
 	assert(req->state != NVMH_REQ_BUSY);
+	if (unlikely(q->free_head == NVMH_NO_TAG) && q->nr_parked && !atomic_load(&q->aborts))
+		unpark(q);
+	index = q->free_head;
 	if (index == NVMH_NO_TAG)
 		return -EAGAIN;
 	tag = &q->tags[index];
@@ -86,6 +112,7 @@ int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req)
 	tag->req = req;
 	tag->gen = (tag->gen + 1) & GEN_MASK;
 	tag->late = NVMH_ON_TIME;
+	tag->abort = NVMH_NO_ABORT;
 	tag->epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
 	req->tag = index;
 	req->state = NVMH_REQ_BUSY;
@@ -103,8 +130,14 @@ static void free_tag(struct nvmh_queue *q, struct nvmh_req *req)
 
 	assert(req->state == NVMH_REQ_BUSY && tag->req == req);
 	tag->req = NULL;
-	tag->next_free = q->free_head;
-	q->free_head = req->tag;
+	if (unlikely(tag->abort == NVMH_ABORT_ASKED)) {
+		tag->abort = NVMH_ABORT_PARKED;
+		q->nr_parked++;
+	} else {
+		q->nr_wanted -= tag->abort == NVMH_ABORT_WANTED;
+		tag->abort = NVMH_NO_ABORT;
+		push_tag(q, req->tag);
+	}
 	atomic_store_explicit(&q->outstanding,
 			      atomic_load_explicit(&q->outstanding, memory_order_relaxed) - 1,
 			      memory_order_relaxed);
@@ -210,6 +243,40 @@ void nvmh_queue_flush(struct nvmh_queue *q)
 	nvmh_ctrl_kick(ctrl);
 }
 
+/* ---- cancelling ---- */
+
+void nvmh_queue_aborts(struct nvmh_queue *q)
+{
+	uint16_t i;
+
+	if (!atomic_load(&q->aborts))
+		unpark(q);
+	/* one after the other; the answer to each brings us here again */
+	for (i = 0; q->nr_wanted && i < q->nr_tags; i++) {
+		if (q->tags[i].abort != NVMH_ABORT_WANTED)
+			continue;
+		if (!nvmh_recover_ask(q, q->tags[i].req, NVMH_LATE_CANCEL))
+			return;
+	}
+}
+
+static int cancel(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	struct nvmh_tag *tag = req->tag < q->nr_tags ? &q->tags[req->tag] : NULL;
+
+	if (req->state != NVMH_REQ_BUSY || !tag || tag->req != req)
+		return -ENOENT;
+	if (q->ops->queue_cancel)
+		return q->ops->queue_cancel(q, req);
+	if (tag->abort != NVMH_NO_ABORT)
+		return 0;	 /* it is asked for already */
+	q->ops->queue_commit(q); /* there is nothing to abort before */
+	tag->abort = NVMH_ABORT_WANTED;
+	q->nr_wanted++;
+	nvmh_queue_aborts(q);
+	return 0;
+}
+
 /* Return: it goes on; false: the whole controller is given to a reset. */
 static bool timed_out(struct nvmh_queue *q, struct nvmh_req *req, uint32_t timeout_ms, uint64_t now)
 {
@@ -219,7 +286,7 @@ static bool timed_out(struct nvmh_queue *q, struct nvmh_req *req, uint32_t timeo
 		return true; /* the controller's thread is at it, with a deadline of its own */
 	if (q->ops->replaces && tag->late == NVMH_ON_TIME &&
 	    (q->qid || req->sqe.opcode != nvme_admin_abort_cmd)) {
-		if (!nvmh_recover_ask(q, req, NVMH_LATE_ABORT))
+		if (tag->abort != NVMH_ABORT_ASKED && !nvmh_recover_ask(q, req, NVMH_LATE_ABORT))
 			return true;
 		tag->late = NVMH_LATE_ABORT;
 		req->deadline_ns = now + NVMH_ABORT_MS * UINT64_C(1000000);
@@ -324,10 +391,27 @@ int nvmh_queue_poll(struct nvmh_queue *q)
 	n = q->ops->queue_poll(q);
 	if (unlikely(atomic_load_explicit(&q->check, memory_order_relaxed))) {
 		atomic_store(&q->check, false);
+		nvmh_queue_aborts(q);
 		nvmh_queue_check(q);
 	}
 	q->polling = false;
 	return n;
+}
+
+int nvmh_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	touch(q);
+	/* what is not live ends by itself, and soon */
+	if (atomic_load(&q->state) != NVMH_Q_LIVE)
+		return req->state == NVMH_REQ_BUSY ? 0 : -ENOENT;
+	return cancel(q, req);
+}
+
+int nvmh_admin_cancel(struct nvmh_ctrl *ctrl, struct nvmh_req *req)
+{
+	if (nvmh_ctrl_state(ctrl) != NVMH_LIVE)
+		return req->state == NVMH_REQ_BUSY ? 0 : -ENOENT;
+	return cancel(&ctrl->adminq, req);
 }
 
 int nvmh_queue_fd(struct nvmh_queue *q)
@@ -376,7 +460,8 @@ uint16_t nvmh_queue_room(const struct nvmh_queue *q)
 {
 	if (atomic_load(&q->state) != NVMH_Q_LIVE)
 		return 0;
-	return q->nr_tags - atomic_load_explicit(&q->outstanding, memory_order_relaxed);
+	return (uint16_t)(q->nr_tags - q->nr_parked -
+			  atomic_load_explicit(&q->outstanding, memory_order_relaxed));
 }
 
 bool nvmh_queue_live(const struct nvmh_queue *q)

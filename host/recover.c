@@ -53,16 +53,40 @@ static uint16_t ask_cid(uint64_t ask)
 
 bool nvmh_recover_ask(struct nvmh_queue *q, const struct nvmh_req *req, enum nvmh_late rung)
 {
+	struct nvmh_tag *tag = &q->tags[req->tag];
+	bool abort = rung != NVMH_LATE_REPLACE;
 	uint64_t none = 0;
 
-	if (!atomic_compare_exchange_strong(&q->ask, &none, ask_make(rung, req)))
+	/* counted before anybody can take it */
+	if (abort)
+		atomic_fetch_add(&q->aborts, 1);
+	if (!atomic_compare_exchange_strong(&q->ask, &none, ask_make(rung, req))) {
+		if (abort)
+			atomic_fetch_sub(&q->aborts, 1);
 		return false;
+	}
+	if (abort) {
+		q->nr_wanted -= tag->abort == NVMH_ABORT_WANTED;
+		tag->abort = NVMH_ABORT_ASKED;
+	}
 	atomic_store(&q->ctrl->recover.asked, true);
 	nvmh_ctrl_kick(q->ctrl);
 	return true;
 }
 
 /* ---- Abort ---- */
+
+/* An Abort is answered, or will not be sent: its queue's owner may have been waiting for that. */
+static void abort_over(struct nvmh_queue *q)
+{
+	atomic_fetch_sub(&q->aborts, 1);
+	if (!q->qid) {
+		nvmh_queue_aborts(q);
+		return;
+	}
+	atomic_store(&q->check, true);
+	nvmh_queue_kick(q);
+}
 
 static void abort_done(struct nvmh_req *req)
 {
@@ -71,17 +95,23 @@ static void abort_done(struct nvmh_req *req)
 	struct nvmh_queue *q = slot->q;
 
 	slot->q = NULL;
+	abort_over(q);
 	if ((req->status & ST_MASK) == ST_HOST_ABORTED)
 		return; /* a reset */
 	log_debug("abort answered name=\"%s\" qid=%u status=%03X aborted=%u", ctrl->name, q->qid,
 		  req->status & ST_MASK, !(le32_get(req->cqe.dw0) & 1));
 	/* others may wait for their turn, in this queue or another */
 	atomic_store(&ctrl->recover.asked, true);
-	if (q->qid) {
-		atomic_store(&q->check, true);
-		nvmh_queue_kick(q);
-	}
 	nvmh_ctrl_kick(ctrl);
+}
+
+/* @q's ask is dealt with, or of no use any more. @sent: an Abort is on its way. */
+static void drop_ask(struct nvmh_queue *q, bool sent)
+{
+	uint64_t ask = atomic_exchange(&q->ask, 0);
+
+	if (ask && ask_rung(ask) != NVMH_LATE_REPLACE && !sent)
+		abort_over(q);
 }
 
 static struct nvmh_abort *free_slot(struct nvmh_ctrl *ctrl)
@@ -114,10 +144,14 @@ static bool send_abort(struct nvmh_ctrl *ctrl, struct nvmh_queue *q, uint64_t as
 		return false;
 	slot->q = q;
 	ctrl->ops->queue_commit(&ctrl->adminq);
-	log_peer(
-		LOG_LVL_WARN,
-		"command is late, the drive is asked to abort it name=\"%s\" qid=%u opcode=%02X cid=%u",
-		ctrl->name, q->qid, ask_opcode(ask), ask_cid(ask));
+	if (ask_rung(ask) == NVMH_LATE_CANCEL)
+		log_debug("command is cancelled name=\"%s\" qid=%u opcode=%02X cid=%u", ctrl->name,
+			  q->qid, ask_opcode(ask), ask_cid(ask));
+	else
+		log_peer(LOG_LVL_WARN,
+			 "command is late, the drive is asked to abort it name=\"%s\" qid=%u "
+			 "opcode=%02X cid=%u",
+			 ctrl->name, q->qid, ask_opcode(ask), ask_cid(ask));
 	return true;
 }
 
@@ -205,7 +239,7 @@ static int run_stage(struct nvmh_ctrl *ctrl, struct nvmh_recover *rec)
 		if (ret)
 			return ret;
 		rec->q = NULL;
-		atomic_store(&q->ask, 0); /* of before: its owner has nothing outstanding */
+		drop_ask(q, false); /* of before: its owner has nothing outstanding */
 		atomic_store(&q->state, NVMH_Q_LIVE);
 		log_notice("queue was made anew name=\"%s\" qid=%u", ctrl->name, q->qid);
 		return 0;
@@ -234,20 +268,17 @@ static void run_replace(struct nvmh_ctrl *ctrl)
 static void take_ask(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 {
 	uint64_t ask = atomic_load(&q->ask);
-	bool done;
 
 	if (!ask)
 		return;
-	if (ctrl->recover.q == q)
-		done = true; /* all its commands are on their way back */
-	else if (ask_rung(ask) == NVMH_LATE_ABORT)
-		done = send_abort(ctrl, q, ask);
+	if (ctrl->recover.q == q) /* all its commands are on their way back */
+		drop_ask(q, false);
+	else if (ask_rung(ask) == NVMH_LATE_REPLACE && start_replace(ctrl, q, ask))
+		drop_ask(q, false);
+	else if (ask_rung(ask) != NVMH_LATE_REPLACE && send_abort(ctrl, q, ask))
+		drop_ask(q, true);
 	else
-		done = start_replace(ctrl, q, ask);
-	if (done)
-		atomic_store(&q->ask, 0);
-	else
-		atomic_store(&ctrl->recover.asked, true);
+		atomic_store(&ctrl->recover.asked, true); /* not now */
 }
 
 void nvmh_recover_run(struct nvmh_ctrl *ctrl)
@@ -269,7 +300,7 @@ void nvmh_recover_stop(struct nvmh_ctrl *ctrl)
 
 	ctrl->recover.q = NULL;
 	atomic_store(&ctrl->recover.asked, false);
-	atomic_store(&ctrl->adminq.ask, 0);
+	drop_ask(&ctrl->adminq, false);
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++)
-		atomic_store(&ctrl->ioq[i].ask, 0);
+		drop_ask(&ctrl->ioq[i], false);
 }
