@@ -174,11 +174,22 @@ void nvmh_pcie_irq_queue(struct nvmh_queue *q)
 	atomic_store(&pq->armed, false);
 }
 
+/*
+ * Whether the owner may touch interrupts: while the PCI function is being reset the kernel lets
+ * nobody at its registers or its configuration space, and a core would wait for 100 ms and more.
+ * Nothing is lost: an owner whose queue is taken down is kicked, and when the queue is set up again
+ * its vector is unmasked. A queue that is only made anew is with a live controller, and stays as it is.
+ */
+static bool may_touch(struct nvmh_queue *q)
+{
+	return atomic_load(&q->state) == NVMH_Q_LIVE || nvmh_ctrl_state(q->ctrl) == NVMH_LIVE;
+}
+
 void nvmh_pcie_irq_busy(struct nvmh_queue *q)
 {
 	struct pcie_queue *pq = q->tr;
 
-	if (++pq->polled < BUSY_POLLED)
+	if (++pq->polled < BUSY_POLLED || !may_touch(q))
 		return;
 	pq->polled = 0;
 	pq->masked = mask(q, true);
@@ -192,6 +203,8 @@ void nvmh_pcie_irq_arm(struct nvmh_queue *q)
 	struct pcie_queue *pq = q->tr;
 
 	pq->polled = 0;
+	if (unlikely(!may_touch(q)))
+		return;
 	if (pq->masked) {
 		mask(q, false);
 		pq->masked = false;

@@ -325,6 +325,62 @@ static void test_what_comes_while_arming_is_seen(void **state)
 	assert_int_equal(nvmh_queue_poll(q), 1);
 }
 
+/* The owner goes to sleep while the PCI function is being reset: on hardware it would stand still. */
+static void arm_in_reset(struct fake_pcie *f)
+{
+	struct nvmh_queue *q = nvmh_ctrl_queue(rig.ctrl, 0);
+	unsigned int before = atomic_load(&f->unmasks);
+
+	assert_int_equal(nvmh_queue_arm(q), 0);
+	assert_int_equal(atomic_load(&f->unmasks), before);
+	atomic_store(&f->never_idle, false);
+	nr_done++;
+}
+
+static void arms_during_a_reset(enum nvmh_irq kind)
+{
+	struct nvmh_queue *q;
+	unsigned int before;
+
+	rig.drive->irq_best = kind;
+	rig_live(1, 0);
+	q = nvmh_ctrl_queue(rig.ctrl, 0);
+	if (kind == NVMH_IRQ_MSIX)
+		until_masked(q);
+	before = nr_done;
+	rig.drive->on_reset = arm_in_reset;
+	atomic_store(&rig.drive->never_idle, true);
+	if (kind == NVMH_IRQ_INTX)
+		atomic_store(&pcie()->intx_masked, true);
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	for (unsigned int i = 0; i < RIG_TURNS && nr_done == before; i++) {
+		rig_turn();
+		rig_hurry();
+	}
+	assert_int_equal(nr_done, before + 1);
+	rig.drive->on_reset = NULL;
+	assert_true(rig_until_state(NVMH_LIVE));
+	/* made anew, it interrupts again */
+	hold_one();
+	assert_int_equal(nvmh_queue_arm(q), 0);
+	assert_int_equal(fake_pcie_release(rig.drive, 1, false), 1);
+	if (kind == NVMH_IRQ_MSIX)
+		assert_true(readable(q));
+	assert_int_equal(nvmh_queue_poll(q), 1);
+}
+
+static void test_no_unmasking_while_the_function_is_reset(void **state)
+{
+	(void)state;
+	arms_during_a_reset(NVMH_IRQ_MSIX);
+}
+
+static void test_no_unmasking_of_intx_while_the_function_is_reset(void **state)
+{
+	(void)state;
+	arms_during_a_reset(NVMH_IRQ_INTX);
+}
+
 static void test_what_comes_after_arming_wakes(void **state)
 {
 	struct nvmh_queue *q;
@@ -424,6 +480,8 @@ int main(void)
 		rigged(test_what_came_while_masked_wakes_or_is_seen),
 		rigged(test_what_comes_while_arming_is_seen),
 		rigged(test_what_comes_after_arming_wakes),
+		rigged(test_no_unmasking_while_the_function_is_reset),
+		rigged(test_no_unmasking_of_intx_while_the_function_is_reset),
 		rigged(test_reset_unmasks),
 		rigged(test_vector_that_cannot_be_masked_is_lived_with),
 		rigged(test_intx_is_unmasked_by_the_owner_that_sleeps),
