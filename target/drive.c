@@ -308,6 +308,7 @@ static void drive_stop(void *arg)
 	loop_work_cancel(&drive->lost);
 	loop_timer_done(&drive->look);
 	drive_close(drive);
+	nvmet_drive_ops_stop(&drive->ops);
 }
 
 static void drive_shutdown(void *arg)
@@ -381,6 +382,8 @@ static int start_thread(struct nvmet_drive *drive)
 	ret = loop_create(&opts, &drive->loop);
 	if (!ret)
 		ret = loop_timer_init(drive->loop, &drive->look, nvmet_drive_look);
+	if (!ret)
+		ret = nvmet_drive_ops_start(&drive->ops, drive->loop);
 	return ret ? ret : loop_start(drive->loop);
 }
 

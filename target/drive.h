@@ -40,11 +40,11 @@ struct nvmet_drive_watcher {
 struct nvmet_drive {
 	struct list link;	   /* nvmet.drives */
 	char bdf[CONFIG_BDF_SIZE]; /* as configured */
-	char at[CONFIG_BDF_SIZE];  /* where it is, or was last; drive's thread, written under lock */
-	unsigned int refs;	   /* main thread */
-	struct loop *loop;    /* its thread's: resets, admin commands, VFIO calls that take long
+	char at[CONFIG_BDF_SIZE]; /* where it is, or was last; drive's thread, written under lock */
+	unsigned int refs;	  /* main thread */
+	struct loop *loop;	  /* its thread's: resets, admin commands, VFIO calls that take long
 				       cost no other drive anything */
-	pthread_mutex_t lock; /* watchers: main and drive's thread */
+	pthread_mutex_t lock;	  /* watchers: main and drive's thread */
 	struct list watchers;
 	/* drive's thread */
 	struct nvmh_ctrl *ctrl; /* NULL: away */
@@ -100,6 +100,8 @@ bool nvmet_drive_user(struct nvmet_drive *drive, uint32_t nsid, char *text, size
  * which looks what it is now. Drive's thread; may be nested. */
 void nvmet_drive_block(struct nvmet_drive *drive, uint32_t nsid);
 void nvmet_drive_unblock(struct nvmet_drive *drive, uint32_t nsid);
+/* nvmet_drive_under_way() - hosts' commands for @nsid that are not answered yet. Any thread. */
+uint64_t nvmet_drive_under_way(struct nvmet_drive *drive, uint32_t nsid);
 
 /* target/drive_watch.c */
 /* nvmet_drive_is_at() - whether the drive is, or was last, at @bdf: it may have moved from where it

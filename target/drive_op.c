@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "target/core.h"
@@ -16,6 +17,7 @@
 
 enum op_state {
 	OP_NEW,
+	OP_DRAINING, /* until hosts' commands on the namespace are answered */
 	OP_WAITS_MEMORY,
 	OP_ON_QUEUE, /* admin, or a core's */
 	OP_RESETTING,
@@ -25,7 +27,11 @@ enum op_state {
 
 enum {
 	POOL_BYTES = 2 << 20, /* two of the largest commands at a time */
+	DRAIN_POLL_MS = 10,
 };
+
+/* Abort and a queue made anew, which end a command that is late; a reset ends all at once. */
+uint32_t nvmet_drive_drain_ms = 30000;
 
 int nvmet_drive_ops_init(struct nvmet_drive_ops *ops)
 {
@@ -33,6 +39,18 @@ int nvmet_drive_ops_init(struct nvmet_drive_ops *ops)
 
 	list_init(&ops->busy);
 	return ret ? ret : mem_pool_create(ops->arena.base, POOL_BYTES, &ops->pool);
+}
+
+static void drain_look(struct loop_timer *t);
+
+int nvmet_drive_ops_start(struct nvmet_drive_ops *ops, struct loop *loop)
+{
+	return loop_timer_init(loop, &ops->drain, drain_look);
+}
+
+void nvmet_drive_ops_stop(struct nvmet_drive_ops *ops)
+{
+	loop_timer_done(&ops->drain);
 }
 
 int nvmet_drive_ops_map(struct nvmet_drive_ops *ops, struct nvmh_ctrl *ctrl)
@@ -230,22 +248,10 @@ static bool is_used(struct nvmet_drive_op *op)
 	return true;
 }
 
-static void start_cmd(struct nvmet_drive_op *op)
+static void get_memory(struct nvmet_drive_op *op)
 {
 	struct nvmet_drive_ops *ops = &op->drive->ops;
 
-	if (nvmet_drive_cmd_finish(&op->cmd, op->drive->ctrl)) {
-		op_end(op, -EINVAL);
-		return;
-	}
-	if (is_used(op)) {
-		op_end(op, -EBUSY);
-		return;
-	}
-	if (op->cmd.destroys) {
-		op->blocked = true;
-		nvmet_drive_block(op->drive, op->cmd.nsid);
-	}
 	if (!op->cmd.len) {
 		submit(op);
 		return;
@@ -259,6 +265,121 @@ static void start_cmd(struct nvmet_drive_op *op)
 	op->wait.len = op->cmd.room;
 	op->wait.fn = got_memory;
 	mem_wait_add(ops->pool, &op->wait);
+}
+
+/* ---- what hosts sent before a command that destroys it ---- */
+
+uint32_t nvmet_drive_op_patience_ms(const struct nvmet_drive_cmd *cmd)
+{
+	return cmd->destroys ? nvmet.cfg->daemon.drive_timeout_s * 1000 + nvmet_drive_drain_ms : 0;
+}
+
+/* Commands like ours that are with the drive; whoever gives more of them meanwhile means it. */
+static bool passthru_under_way(const struct nvmet_drive_op *op)
+{
+	struct list *pos;
+
+	list_for_each(pos, &op->drive->ops.busy) {
+		const struct nvmet_drive_op *other = list_entry(pos, struct nvmet_drive_op, link);
+		uint32_t nsid = le32_get(other->cmd.sqe.nsid);
+
+		if (other->cmd.kind == NVMET_DRIVE_IO && other->state == OP_ON_QUEUE &&
+		    (nsid == op->cmd.nsid || nsid == NVME_NSID_BROADCAST ||
+		     op->cmd.nsid == NVME_NSID_BROADCAST))
+			return true;
+	}
+	return false;
+}
+
+static bool is_drained(const struct nvmet_drive_op *op)
+{
+	return !nvmet_drive_under_way(op->drive, op->cmd.nsid) && !passthru_under_way(op);
+}
+
+/* One that waits no longer, or NULL. */
+static struct nvmet_drive_op *next_drained(struct nvmet_drive_ops *ops, bool *more)
+{
+	struct list *pos;
+
+	*more = false;
+	list_for_each(pos, &ops->busy) {
+		struct nvmet_drive_op *op = list_entry(pos, struct nvmet_drive_op, link);
+
+		if (op->state != OP_DRAINING)
+			continue;
+		if (is_drained(op) || clock_now_ns() >= op->drain_ns)
+			return op;
+		*more = true;
+	}
+	return NULL;
+}
+
+static void drain_look(struct loop_timer *t)
+{
+	struct nvmet_drive_ops *ops = container_of(t, struct nvmet_drive_ops, drain);
+	struct nvmet_drive_op *op;
+	bool more;
+
+	/* from the start each time: what ends may end others */
+	while ((op = next_drained(ops, &more))) {
+		if (is_drained(op)) {
+			get_memory(op);
+			continue;
+		}
+		set_reason(
+			op,
+			"commands of hosts do not come back from it, so nothing was sent; see its state, or reset it");
+		op_end(op, -EBUSY);
+	}
+	if (more)
+		loop_timer_start(t, DRAIN_POLL_MS);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* From now on hosts' commands are refused; those that a core has checked already are counted once it
+ * has finished what it is at. */
+static void block(struct nvmet_drive_op *op)
+{
+	op->blocked = true;
+	nvmet_drive_block(op->drive, op->cmd.nsid);
+	for (int i = 0; i < nvmet.nr_cores; i++)
+		loop_call(nvmet.cores[i]->loop, nothing, NULL);
+	op->drain_ns = clock_now_ns() + nvmet_drive_op_patience_ms(&op->cmd) * UINT64_C(1000000);
+	op->state = OP_DRAINING;
+	drain_look(&op->drive->ops.drain);
+}
+
+static void start_cmd(struct nvmet_drive_op *op)
+{
+	if (nvmet_drive_cmd_finish(&op->cmd, op->drive->ctrl))
+		op_end(op, -EINVAL);
+	else if (is_used(op))
+		op_end(op, -EBUSY);
+	else if (op->cmd.destroys)
+		block(op);
+	else
+		get_memory(op);
+}
+
+/* Return: 0; -errno with a reason: the controller takes no command now. What it takes, and how much,
+ * is known only once it is live; and which drive it is. */
+static int check_state(struct nvmet_drive_op *op)
+{
+	enum nvmh_state state = nvmh_ctrl_state(op->drive->ctrl);
+
+	if (state == NVMH_LIVE)
+		return 0;
+	if (state == NVMH_DEAD || state == NVMH_DELETING) {
+		set_reason(op, "it has been given up; it is tried again by itself");
+		return -ENOTCONN;
+	}
+	set_reason(op, state == NVMH_NEW ? "not ready, it is being brought up; try again"
+					 : "not ready, it is being reset; try again");
+	return -EAGAIN;
 }
 
 static void start_change(struct nvmet_drive_op *op)
@@ -298,7 +419,12 @@ static void start_on_drives(struct loop_msg *msg)
 		set_reason(op, "it is away; it is looked for");
 		op_end(op, -ENOTCONN);
 	} else if (op->cmd.kind <= NVMET_DRIVE_IO) {
-		start_cmd(op);
+		int ret = check_state(op);
+
+		if (ret)
+			op_end(op, ret);
+		else
+			start_cmd(op);
 	} else {
 		start_change(op);
 	}
@@ -356,6 +482,7 @@ void nvmet_drive_ops_flush(struct nvmet_drive_ops *ops)
 {
 	static const char why[] = "it is being closed";
 
+	end_all(ops, OP_DRAINING, -ESHUTDOWN, why);
 	end_all(ops, OP_WAITS_MEMORY, -ESHUTDOWN, why);
 	end_all(ops, OP_RESETTING, -ESHUTDOWN, why);
 	end_all(ops, OP_RESCANNING, -ESHUTDOWN, why);

@@ -217,6 +217,16 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
+static void end(struct nvmet_req *req, uint16_t status)
+{
+	if (unlikely(req->done)) {
+		req->status = status;
+		req->done(req);
+		return;
+	}
+	nvmet_req_complete(req, status);
+}
+
 void nvmet_ns_submit(struct nvmet_req *req)
 {
 	struct nvmet_ns *ns = req->ns;
@@ -224,7 +234,7 @@ void nvmet_ns_submit(struct nvmet_req *req)
 	uint16_t away = atomic_load_explicit(&ns->away, memory_order_relaxed);
 
 	if (unlikely(away)) {
-		nvmet_ns_complete(req, away);
+		end(req, away);
 		return;
 	}
 	switch (req->op) {
@@ -244,14 +254,26 @@ void nvmet_ns_submit(struct nvmet_req *req)
 
 void nvmet_ns_complete(struct nvmet_req *req, uint16_t status)
 {
+	struct nvmet_ns_stats *st = &req->ns->stats[req->sq->core->index];
+
 	if (unlikely((status & ST_MASK) >> 8 == NVME_SCT_MEDIA)) /* what SMART calls media errors */
-		count(&req->ns->stats[req->sq->core->index].errors, 1);
-	if (unlikely(req->done)) {
-		req->status = status;
-		req->done(req);
-		return;
-	}
-	nvmet_req_complete(req, status);
+		count(&st->errors, 1);
+	count(&st->done_cmds, 1);
+	end(req, status);
+}
+
+/* A queue that moves to another core takes the end of a request there: only the sums say something. */
+uint64_t nvmet_ns_under_way(const struct nvmet_ns *ns)
+{
+	uint64_t came = 0, done = 0;
+
+	for (int i = 0; i < nvmet.nr_cores; i++)
+		done += atomic_load(&ns->stats[i].done_cmds);
+	for (int i = 0; i < nvmet.nr_cores; i++)
+		came += atomic_load(&ns->stats[i].read_cmds) +
+			atomic_load(&ns->stats[i].write_cmds) +
+			atomic_load(&ns->stats[i].other_cmds);
+	return came - done;
 }
 
 void nvmet_ns_set_state(struct nvmet_ns *ns, uint16_t away, uint64_t nsze)

@@ -51,6 +51,7 @@ struct nvmet_ns_ops {
 struct nvmet_ns_stats {
 	_Alignas(64) _Atomic uint64_t read_cmds;
 	_Atomic uint64_t read_blocks, write_cmds, write_blocks, other_cmds, errors;
+	_Atomic uint64_t done_cmds; /* of those that were counted when they came */
 };
 
 struct nvmet_ns {
@@ -99,6 +100,9 @@ void nvmet_ns_submit(struct nvmet_req *req); /* counts, refuses when not ready, 
 /* nvmet_ns_complete() - the backend's end of a request: req->done if set, else nvmet_req_complete()
  */
 void nvmet_ns_complete(struct nvmet_req *req, uint16_t status);
+/* nvmet_ns_under_way() - requests that the backend has. Any thread; never too few of those that
+ * came before the call. */
+uint64_t nvmet_ns_under_way(const struct nvmet_ns *ns);
 /* nvmet_ns_appear() - the backend has filled geometry and identity: hosts see the namespace from now
  * on. Any thread; does nothing where they do already. Return: 0; -EINVAL, logged. */
 int nvmet_ns_appear(struct nvmet_ns *ns);

@@ -490,6 +490,22 @@ void nvmet_drive_unblock(struct nvmet_drive *drive, uint32_t nsid)
 	count_blocked(drive, nsid, -1);
 }
 
+uint64_t nvmet_drive_under_way(struct nvmet_drive *drive, uint32_t nsid)
+{
+	struct list *pos;
+	uint64_t nr = 0;
+
+	pthread_mutex_lock(&drive->lock);
+	list_for_each(pos, &drive->watchers) {
+		const struct pcie_ns *pns = list_entry(pos, struct pcie_ns, watcher.link);
+
+		if (is_about(pns, nsid))
+			nr += nvmet_ns_under_way(pns->ns);
+	}
+	pthread_mutex_unlock(&drive->lock);
+	return nr;
+}
+
 /* ---- opening ---- */
 
 static void pcie_close(struct nvmet_ns *ns)

@@ -96,7 +96,13 @@ void nvmet_rpc_stop(void);
 /* nvmet_rpc_drive_busy() - whether commands of ours are on I/O queues, which must not be given back
  * before */
 bool nvmet_rpc_drive_busy(void);
-/* nvmet_rpc_drive_stop() - waits for those who change drivers; before the loop is freed */
+/* nvmet_rpc_drive_close() - the daemon ends: commands for drives and changes of drivers are refused,
+ * so that what is busy gets less. Until nvmet_rpc_drive_stop(). */
+void nvmet_rpc_drive_close(void);
+/* nvmet_rpc_drive_stop() - before the loop is freed: waits for those who change drivers, at most
+ * nvmet_rpc_change_ms (a third of systemd's stop timeout; unit tests wait less), and logs who did not
+ * finish */
+extern uint32_t nvmet_rpc_change_ms;
 void nvmet_rpc_drive_stop(void);
 
 #endif /* TARGET_RPC_H */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "target/core.h"
@@ -29,6 +30,8 @@ enum {
 
 static unsigned int nr_ops, nr_io_ops;
 static size_t ops_data;
+static bool closing; /* the daemon ends */
+uint32_t nvmet_rpc_change_ms = 10000;
 
 /* ---- a call with a deadline ---- */
 
@@ -107,6 +110,16 @@ static void op_done(struct nvmet_drive_op *op)
 	call_free(dc);
 }
 
+void nvmet_rpc_drive_close(void)
+{
+	closing = true;
+}
+
+static int check_open(struct nvmet_rpc_error *err)
+{
+	return closing ? nvmet_rpc_errno(err, -ESHUTDOWN, "the daemon is stopping") : 0;
+}
+
 static int check_room(const struct nvmet_drive_cmd *cmd, struct nvmet_rpc_error *err)
 {
 	if (nr_ops < MAX_OPS && ops_data + cmd->len <= MAX_OPS_DATA)
@@ -128,7 +141,9 @@ static int find_drive(const struct nvmet_drive_cmd *cmd, struct nvmet_drive **dr
 
 static uint32_t deadline_of(const struct nvmet_drive_cmd *cmd)
 {
-	return cmd->kind <= NVMET_DRIVE_IO ? cmd->timeout_ms + SPARE_MS : RESET_MS;
+	return cmd->kind <= NVMET_DRIVE_IO
+		       ? cmd->timeout_ms + nvmet_drive_op_patience_ms(cmd) + SPARE_MS
+		       : RESET_MS;
 }
 
 static void command(struct nvmet_rpc_call *call, struct json_object *params)
@@ -143,6 +158,8 @@ static void command(struct nvmet_rpc_call *call, struct json_object *params)
 		return;
 	}
 	ret = nvmet_drive_cmd_parse(call->method, params, &dc->op.cmd, &err);
+	if (!ret)
+		ret = check_open(&err);
 	if (!ret)
 		ret = check_room(&dc->op.cmd, &err);
 	if (!ret)
@@ -283,8 +300,16 @@ static void list_drives(struct nvmet_rpc_call *call, struct json_object *params)
 
 /* ---- another driver for it ---- */
 
+/* Who may still touch a changer: its thread says that it is through, or we that we do not wait. */
+enum change_state {
+	CHANGE_RUNS,
+	CHANGE_ENDED, /* its message is on the way */
+	CHANGE_LEFT,  /* the thread frees it */
+};
+
 struct changer {
 	struct list link; /* changers */
+	_Atomic uint8_t state;
 	pthread_t thread;
 	struct loop_msg msg;
 	struct waiting wait;
@@ -320,7 +345,10 @@ static void *change(void *arg)
 	ch->ret = ch->change(ch->bdf);
 	if (ch->ret)
 		snprintf(ch->reason, sizeof(ch->reason), "%s", nvmh_strerror());
-	loop_send(nvmet.main_loop, &ch->msg);
+	if (atomic_exchange(&ch->state, CHANGE_ENDED) == CHANGE_LEFT)
+		free(ch);
+	else
+		loop_send(nvmet.main_loop, &ch->msg);
 	return NULL;
 }
 
@@ -378,7 +406,7 @@ static void bind_or_release(struct nvmet_rpc_call *call, struct json_object *val
 	list_init(&ch->link);
 	nvmet_rpc_params_init(&params, val, &err);
 	nvmet_drive_traddr(&params, ch->bdf);
-	if (!nvmet_rpc_params_end(&params) && release)
+	if (!nvmet_rpc_params_end(&params) && !check_open(&err) && release)
 		drive = nvmet_drive_holder(ch->bdf);
 	if (drive) {
 		nvmet_drive_user(drive, NVME_NSID_BROADCAST, user, sizeof(user));
@@ -405,10 +433,32 @@ static void release_drive(struct nvmet_rpc_call *call, struct json_object *param
 	bind_or_release(call, params, nvmh_pci_release, true);
 }
 
+/* The kernel may keep a thread that changes a driver for as long as it likes: a drive that does not
+ * answer, a device that a program does not let go. */
+static void await_changer(struct changer *ch, const struct timespec *until)
+{
+	struct nvmet_rpc_error err = { 0 };
+
+	if (!pthread_clockjoin_np(ch->thread, NULL, CLOCK_MONOTONIC, until))
+		return;
+	log_err("the kernel does not finish a change of driver, not waiting for it (its log may say why: dmesg) method=%s drive=%s",
+		ch->wait.method, ch->bdf);
+	nvmet_rpc_errno(&err, -ESHUTDOWN, "the daemon is stopping; the kernel goes on with it");
+	wait_end(&ch->wait, NULL, &err);
+	ch->wait.call = NULL;
+	pthread_detach(ch->thread);
+	nr_changers--;
+	if (atomic_exchange(&ch->state, CHANGE_LEFT) == CHANGE_ENDED)
+		nr_changers++; /* after all: what it sent frees it */
+}
+
 void nvmet_rpc_drive_stop(void)
 {
+	uint64_t until_ns = clock_now_ns() + nvmet_rpc_change_ms * UINT64_C(1000000);
+	struct timespec until = { (time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000) };
 	struct list *n;
 
+	closing = false;
 	if (helper) {
 		loop_stop(helper);
 		loop_join(helper);
@@ -418,7 +468,7 @@ void nvmet_rpc_drive_stop(void)
 
 	/* What they send runs when the loop is freed. */
 	while ((n = list_pop(&changers)))
-		pthread_join(list_entry(n, struct changer, link)->thread, NULL);
+		await_changer(list_entry(n, struct changer, link), &until);
 }
 
 /* ---- the table ---- */

@@ -89,6 +89,7 @@ static void stop_signal(struct loop_signal *s)
 	log_notice("stopping signal=%s connections=%u", s->signo == SIGINT ? "SIGINT" : "SIGTERM",
 		   nr_conns());
 	nvmet_sd_stopping();
+	nvmet_rpc_drive_close();
 	list_for_each(pos, &nvmet.ports)
 		nvmet_port_stop(list_entry(pos, struct nvmet_port, link));
 	drain_step(&drain_timer);
