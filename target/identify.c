@@ -169,11 +169,28 @@ static uint8_t ns_dlfeat(const struct nvmet_ns *ns)
 	return NVME_NS_DLFEAT_RB_ALL_0S | NVME_NS_DLFEAT_WRITE_ZEROES;
 }
 
+/* 0's based */
+static uint16_t hint_or(uint32_t hint, uint32_t otherwise)
+{
+	return htole16((uint16_t)((hint ? hint : otherwise) - 1));
+}
+
+static void fill_hints(const struct nvmet_ns *ns, struct nvme_id_ns *id)
+{
+	uint32_t granularity = BIT(min_of(ns->phys_shift - ns->lba_shift, 16));
+
+	id->npwg = hint_or(ns->hints.npwg, granularity);
+	id->npwa = hint_or(ns->hints.npwa, granularity);
+	id->npdg = hint_or(ns->hints.npdg, granularity);
+	id->npda = hint_or(ns->hints.npda, granularity);
+	id->nows = hint_or(ns->hints.nows, granularity);
+	id->noiob = htole16((uint16_t)ns->hints.noiob);
+}
+
 static void fill_ns(struct nvmet_req *req, void *data)
 {
 	const struct nvmet_ns *ns = nvmet_subsys_ns(req_subsys(req), nvmet_nsid(req));
 	struct nvme_id_ns *id = data;
-	uint16_t granularity;
 	uint64_t bytes;
 
 	if (!ns)
@@ -185,8 +202,7 @@ static void fill_ns(struct nvmet_req *req, void *data)
 	id->nawun = id->nawupf = htole16(ns->awupf);
 	bytes = htole64(ns->nsze << ns->lba_shift);
 	memcpy(id->nvmcap, &bytes, sizeof(bytes));
-	granularity = htole16((uint16_t)(BIT(min_of(ns->phys_shift - ns->lba_shift, 16)) - 1));
-	id->npwg = id->npwa = id->npdg = id->npda = id->nows = granularity;
+	fill_hints(ns, id);
 	id->nsattr = ns->read_only ? NVME_NS_NSATTR_WRITE_PROTECTED : 0;
 	memcpy(id->nguid, ns->nguid, sizeof(id->nguid));
 	memcpy(id->eui64, ns->eui64, sizeof(id->eui64));

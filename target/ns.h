@@ -54,6 +54,17 @@ struct nvmet_ns_stats {
 	_Atomic uint64_t done_cmds; /* of those that were counted when they came */
 };
 
+/* Sizes that suit the device, in blocks; NVM Command Set Specification, "Namespace Optimal I/O". 0:
+ * it does not say; for all but the last phys_shift does. */
+struct nvmet_ns_hints {
+	uint32_t npwg; /* writes: granularity and alignment; up to 65536, as the two below */
+	uint32_t npwa;
+	uint32_t npdg; /* deallocation */
+	uint32_t npda;
+	uint32_t nows;	/* the best length of writes */
+	uint32_t noiob; /* I/O across a multiple of it is slower; up to 65535 */
+};
+
 struct nvmet_ns {
 	struct nvmet_subsys *subsys;
 	const struct nvmet_ns_ops *ops;
@@ -64,6 +75,7 @@ struct nvmet_ns {
 	uint32_t max_xfer;     /* bytes of one command that the backend takes; at least 4096 */
 	uint16_t awupf;	       /* blocks, 0's based, written atomically on power fail */
 	uint8_t phys_shift;    /* preferred write granularity, >= lba_shift */
+	struct nvmet_ns_hints hints;
 	bool read_only;
 	bool vwc; /* volatile write cache: Flush means something */
 	bool can_discard;
@@ -80,6 +92,12 @@ struct nvmet_ns {
 	_Atomic uint16_t away; /* 0: ready; else the status commands get: Namespace Not Ready */
 	struct nvmet_ns_stats *stats; /* one per core, on cache lines of their own */
 };
+
+/* target/ns_hints.c */
+struct nvmh_ns;
+/* nvmet_ns_hints_of() - what the NVMe namespace @dns says, as far as it makes sense; @max_xfer: bytes
+ * of one command that hosts may send */
+struct nvmet_ns_hints nvmet_ns_hints_of(const struct nvmh_ns *dns, uint32_t max_xfer);
 
 extern const struct nvmet_ns_ops nvmet_ns_pcie_ops;
 extern const struct nvmet_ns_ops nvmet_ns_uring_ops;

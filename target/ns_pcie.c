@@ -382,6 +382,7 @@ static int show(struct pcie_ns *pns, const struct nvmh_ns *dns, struct nvmh_ctrl
 	if (!pns->open)
 		ns->max_xfer = min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl));
 	fill_ns(ns, dns, ctrl);
+	ns->hints = nvmet_ns_hints_of(dns, min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl)));
 	if (dns->pi_type)
 		pns->prinfo = PRINFO_PRACT | PRINFO_GUARD |
 			      (dns->pi_type == NVME_NS_DPS_PI_TYPE3 ? 0 : PRINFO_REF);

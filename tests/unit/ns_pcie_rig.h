@@ -32,6 +32,7 @@ enum {
 	BLOCK = 512,
 	MAX_QUEUED = 64,
 	DRIVE_NSID = 7,
+	NOIOB = 64,
 	CRD1 = 1 << ST_CRD_SHIFT,
 };
 
@@ -241,7 +242,11 @@ static inline int setup(void **state)
 	id.vwc = 1;
 	id.oncs = htole16(NVME_CTRL_ONCS_WRITE_ZEROES | NVME_CTRL_ONCS_DSM);
 	drive_ns = (struct nvmh_ns){
-		.nsid = DRIVE_NSID, .lba_size = BLOCK, .nsze = 1 << 20, .uuid = { 7 }
+		.nsid = DRIVE_NSID,
+		.lba_size = BLOCK,
+		.nsze = 1 << 20,
+		.uuid = { 7 },
+		.noiob = NOIOB,
 	};
 	drive_away = *state != NULL;
 	if (pi_type) {

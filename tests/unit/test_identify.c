@@ -227,6 +227,15 @@ static void test_identify_namespace_capabilities_are_the_backends(void **state)
 	assert_int_equal(identify(NVME_IDENTIFY_CNS_NS, 1), 0);
 	assert_int_equal(id->dlfeat, 0);
 	assert_int_equal(le16toh(id->npwg), 0xffff);
+	assert_int_equal(le16toh(id->noiob), 0);
+	ns->hints = (struct nvmet_ns_hints){ 8, 4, 65536, 256, 32, 65535 };
+	assert_int_equal(identify(NVME_IDENTIFY_CNS_NS, 1), 0);
+	assert_int_equal(le16toh(id->npwg), 7);
+	assert_int_equal(le16toh(id->npwa), 3);
+	assert_int_equal(le16toh(id->npdg), 0xffff);
+	assert_int_equal(le16toh(id->npda), 255);
+	assert_int_equal(le16toh(id->nows), 31);
+	assert_int_equal(le16toh(id->noiob), 65535);
 	ns->vwc = true;
 	assert_int_equal(identify(NVME_IDENTIFY_CNS_CTRL, 0), 0);
 	assert_int_equal(((const struct nvme_id_ctrl *)data)->vwc, 2 << 1 | 1);

@@ -63,6 +63,47 @@ static void test_ns_pcie_drive_that_is_away_asks_to_come_again(void **state)
 	turn(0);
 }
 
+/* What hosts are told of a drive that says this of its 512 byte blocks, with 128 KiB in one command. */
+static void test_ns_pcie_sizes_that_suit_the_drive_are_passed_on(void **state)
+{
+	static const struct {
+		uint8_t nsfeat;
+		uint16_t npwg, npwa, npdg, npda, nows; /* as on the wire */
+		uint32_t noiob;
+		struct nvmet_ns_hints want;
+	} cases[] = {
+		{ 0, 7, 7, 7, 7, 7, 0, { 0 } },
+		{ 0, 7, 7, 7, 7, 7, 256, { .noiob = 256 } },
+		{ NVME_NS_FEAT_IO_OPT, 7, 3, 511, 63, 31, 256, { 8, 4, 512, 64, 32, 256 } },
+		{ NVME_NS_FEAT_IO_OPT, 0, 0, 0xffff, 0, 0, 0, { 1, 1, 65536, 1, 1, 0 } },
+		{ NVME_NS_FEAT_IO_OPT, 255, 0, 0, 0, 255, 0, { 256, 1, 1, 1, 256, 0 } },
+		/* no command is that long */
+		{ NVME_NS_FEAT_IO_OPT, 256, 0, 0, 0, 0, 0, { 1, 1, 1, 1, 1, 0 } },
+		{ NVME_NS_FEAT_IO_OPT, 0xffff, 0xffff, 0, 0, 0xffff, 0, { 1, 1, 1, 1, 65536, 0 } },
+		/* one and a half of the granularity */
+		{ NVME_NS_FEAT_IO_OPT, 7, 7, 0, 0, 11, 0, { 8, 8, 1, 1, 8, 0 } },
+		{ NVME_NS_FEAT_IO_OPT, 0, 0, 0, 0, 0, UINT32_MAX, { 1, 1, 1, 1, 1, 65535 } },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nvmh_ns dns = { .lba_size = BLOCK, .noiob = cases[i].noiob };
+		struct nvmet_ns_hints got;
+
+		dns.id.nsfeat = cases[i].nsfeat;
+		dns.id.npwg = htole16(cases[i].npwg);
+		dns.id.npwa = htole16(cases[i].npwa);
+		dns.id.npdg = htole16(cases[i].npdg);
+		dns.id.npda = htole16(cases[i].npda);
+		dns.id.nows = htole16(cases[i].nows);
+		got = nvmet_ns_hints_of(&dns, 128 << 10);
+		assert_memory_equal(&got, &cases[i].want, sizeof(got));
+	}
+	/* and this is what the namespace at hand was made with */
+	assert_int_equal(fake_subsys(SUBSYS)->all[1]->hints.noiob, NOIOB);
+	assert_int_equal(fake_subsys(SUBSYS)->all[1]->hints.npwg, 0);
+}
+
 static void test_ns_pcie_another_size_is_told_and_kept_to(void **state)
 {
 	static const uint64_t sizes[] = { 2 << 20, 1000, 1 << 20 };
@@ -143,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_ns_pcie_fewer_queues_after_a_reset_go_through_another),
 		TEST(test_ns_pcie_drive_that_is_away_asks_to_come_again),
+		TEST(test_ns_pcie_sizes_that_suit_the_drive_are_passed_on),
 		TEST(test_ns_pcie_another_size_is_told_and_kept_to),
 		TEST(test_ns_pcie_what_is_no_longer_the_same_is_lost),
 		cmocka_unit_test_prestate_setup_teardown(
