@@ -55,6 +55,7 @@ struct nvmet_ctl_run {
 	bool raw;
 	bool force;
 	const char *input_file;
+	const char *metadata_file;
 	const char *traddr;
 	struct json_object *params; /* owned, as is */
 	struct json_object *result;
@@ -93,5 +94,7 @@ void nvmet_ctl_show_data(struct nvmet_ctl_run *run);
 void nvmet_ctl_show_passthru(struct nvmet_ctl_run *run);
 /* nvmet_ctl_result_data() - "data" of the result, to be freed; NULL: none. @lenp: its bytes */
 uint8_t *nvmet_ctl_result_data(struct nvmet_ctl_run *run, uint32_t *lenp);
+/* nvmet_ctl_result_metadata() - the same of "metadata" */
+uint8_t *nvmet_ctl_result_metadata(struct nvmet_ctl_run *run, uint32_t *lenp);
 
 #endif /* TARGET_CTL_H */

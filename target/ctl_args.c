@@ -114,6 +114,8 @@ static int take_own(struct nvmet_ctl_run *run, const struct nvmet_ctl_opt *opt, 
 		run->force = true;
 	} else if (!strcmp(opt->name, "input-file")) {
 		run->input_file = arg;
+	} else if (!strcmp(opt->name, "metadata")) {
+		run->metadata_file = arg;
 	}
 	return NVMET_CTL_OK;
 }

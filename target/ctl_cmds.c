@@ -147,29 +147,38 @@ static int call_get_log(struct nvmet_ctl_run *run)
 
 /* ---- passthrough ---- */
 
-static const struct nvmet_ctl_opt passthru_opts[] = {
-	NUM("opcode", 'o', "opcode", "of the command"),
-	NSID,
-	NUM("cdw2", '2', "cdw2", "command dword 2"),
-	NUM("cdw3", '3', "cdw3", "command dword 3"),
-	NUM("cdw10", '4', "cdw10", "command dword 10"),
-	NUM("cdw11", '5', "cdw11", "command dword 11"),
-	NUM("cdw12", '6', "cdw12", "command dword 12"),
-	NUM("cdw13", '7', "cdw13", "command dword 13"),
-	NUM("cdw14", '8', "cdw14", "command dword 14"),
-	NUM("cdw15", '9', "cdw15", "command dword 15"),
-	NUM("data-len", 'l', "data_len", "bytes of data"),
-	FLAG("read", 'r', "read", "data come from the drive"),
-	FLAG("write", 'w', "write", "data go to the drive"),
-	{ "input-file", 'i', NVMET_CTL_TEXT, NULL, "data to send (default: standard input)" },
-	TIMEOUT,
-	FORCE,
-	RAW,
+/* clang-format off */
+#define PASSTHRU                                               \
+	NUM("opcode", 'o', "opcode", "of the command"),        \
+	NSID,                                                  \
+	NUM("cdw2", '2', "cdw2", "command dword 2"),           \
+	NUM("cdw3", '3', "cdw3", "command dword 3"),           \
+	NUM("cdw10", '4', "cdw10", "command dword 10"),        \
+	NUM("cdw11", '5', "cdw11", "command dword 11"),        \
+	NUM("cdw12", '6', "cdw12", "command dword 12"),        \
+	NUM("cdw13", '7', "cdw13", "command dword 13"),        \
+	NUM("cdw14", '8', "cdw14", "command dword 14"),        \
+	NUM("cdw15", '9', "cdw15", "command dword 15"),        \
+	NUM("data-len", 'l', "data_len", "bytes of data"),     \
+	FLAG("read", 'r', "read", "data come from the drive"), \
+	FLAG("write", 'w', "write", "data go to the drive"),   \
+	{ "input-file", 'i', NVMET_CTL_TEXT, NULL,             \
+	  "data to send (default: standard input)" },          \
+	TIMEOUT, FORCE, RAW
+/* clang-format on */
+
+static const struct nvmet_ctl_opt admin_opts[] = { PASSTHRU, END };
+
+static const struct nvmet_ctl_opt io_opts[] = {
+	PASSTHRU,
+	NUM("metadata-len", 'm', "metadata_len",
+	    "bytes of metadata, where a namespace keeps them apart from its blocks"),
+	{ "metadata", 'M', NVMET_CTL_TEXT, NULL, "file they come from, or go to" },
 	END,
 };
 
-/* Exactly @len bytes. */
-static int read_input(const char *file, uint8_t *data, uint64_t len)
+/* Exactly @len bytes; @option says how many. */
+static int read_input(const char *file, const char *option, uint8_t *data, uint64_t len)
 {
 	int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	uint64_t got = 0;
@@ -184,27 +193,65 @@ static int read_input(const char *file, uint8_t *data, uint64_t len)
 	if (n < 0)
 		return nvmet_ctl_error("%s: %s", file ? file : "standard input", strerror(errno));
 	return got == len ? NVMET_CTL_OK
-			  : nvmet_ctl_error("%s has %" PRIu64 " bytes, --data-len says %" PRIu64,
-					    file ? file : "standard input", got, len);
+			  : nvmet_ctl_error("%s has %" PRIu64 " bytes, --%s says %" PRIu64,
+					    file ? file : "standard input", got, option, len);
 }
 
-static int prepare_passthru(struct nvmet_ctl_run *run)
+/* The parameter @param is what a file holds; as many bytes as @option says. */
+static int take_input(struct nvmet_ctl_run *run, const char *file, const char *option,
+		      const char *param, uint64_t len)
 {
-	uint64_t len = number(run->params, "data_len", 0);
-	uint64_t opcode = number(run->params, "opcode", 0);
 	uint8_t *data;
 	int ret;
 
-	/* Bits 1:0 of an opcode tell the direction, where nobody else does. */
-	if (!len || len > MAX_XFER_BYTES || has(run, "read") ||
-	    !(has(run, "write") || run->input_file || (opcode & 3) == 1))
+	if (!len || len > MAX_XFER_BYTES) /* the method says what is wrong with it */
 		return NVMET_CTL_OK;
 	data = malloc(len);
 	if (!data)
 		return nvmet_ctl_error("out of memory");
-	ret = read_input(run->input_file, data, len);
+	ret = read_input(file, option, data, len);
 	if (!ret)
-		nvmet_rpc_put_data(run->params, "data", data, len);
+		nvmet_rpc_put_data(run->params, param, data, len);
+	free(data);
+	return ret;
+}
+
+static int prepare_passthru(struct nvmet_ctl_run *run)
+{
+	uint64_t md_len = number(run->params, "metadata_len", 0);
+	uint64_t opcode = number(run->params, "opcode", 0);
+	int ret;
+
+	if (run->metadata_file && !md_len)
+		return nvmet_ctl_error("--metadata needs --metadata-len");
+	/* Bits 1:0 of an opcode tell the direction, where nobody else does. */
+	if (has(run, "read") || !(has(run, "write") || run->input_file || (opcode & 3) == 1))
+		return NVMET_CTL_OK;
+	if (md_len && !run->metadata_file)
+		return nvmet_ctl_error("--metadata-len needs --metadata, the file to send");
+	ret = take_input(run, run->input_file, "data-len", "data",
+			 number(run->params, "data_len", 0));
+	return ret ? ret : take_input(run, run->metadata_file, "metadata-len", "metadata", md_len);
+}
+
+/* What was read apart from the data goes into its file. */
+static int call_io_passthru(struct nvmet_ctl_run *run)
+{
+	int ret = nvmet_ctl_call(run, &run->result);
+	uint8_t *data;
+	uint32_t len;
+	FILE *file;
+
+	if (ret || !run->metadata_file)
+		return ret;
+	data = nvmet_ctl_result_metadata(run, &len);
+	if (!len) { /* it was sent */
+		free(data);
+		return ret;
+	}
+	file = fopen(run->metadata_file, "we");
+	if (!file || fwrite(data, 1, len, file) != len || fclose(file))
+		ret = nvmet_ctl_error("%s: %s", run->metadata_file, strerror(errno));
 	free(data);
 	return ret;
 }
@@ -281,10 +328,10 @@ const struct nvmet_ctl_cmd nvmet_ctl_cmds[] = {
 	  .show = nvmet_ctl_show_smart },
 	{ "drive get-log", "nvmetcp_drive_get_log", "A log page", log_opts, .call = call_get_log,
 	  .show = nvmet_ctl_show_data },
-	{ "drive admin-passthru", "nvmetcp_drive_admin_passthru", "Any admin command",
-	  passthru_opts, .prepare = prepare_passthru, .show = nvmet_ctl_show_passthru },
-	{ "drive io-passthru", "nvmetcp_drive_io_passthru", "Any I/O command", passthru_opts,
+	{ "drive admin-passthru", "nvmetcp_drive_admin_passthru", "Any admin command", admin_opts,
 	  .prepare = prepare_passthru, .show = nvmet_ctl_show_passthru },
+	{ "drive io-passthru", "nvmetcp_drive_io_passthru", "Any I/O command", io_opts,
+	  .prepare = prepare_passthru, .call = call_io_passthru, .show = nvmet_ctl_show_passthru },
 	{ "drive reset", "nvmetcp_drive_reset", "Stop the controller and start it again",
 	  .show = show_success },
 	{ "drive subsystem-reset", "nvmetcp_drive_subsystem_reset",

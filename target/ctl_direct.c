@@ -17,7 +17,6 @@
 
 enum {
 	BRINGUP_MS = 150000, /* CAP.TO may say up to 127.5 s */
-	BUFFER_BYTES = 2 << 20,
 	QUEUE_SIZE = 32,
 	TICK_MS = 1000,
 };
@@ -72,7 +71,7 @@ static void drive_close(struct direct *d)
 {
 	nvmh_ctrl_close(d->ctrl);
 	if (d->buf)
-		munmap(d->buf, BUFFER_BYTES);
+		munmap(d->buf, NVMET_DRIVE_MEMORY);
 }
 
 static int drive_open(struct direct *d, const struct nvmet_drive_cmd *cmd)
@@ -85,15 +84,15 @@ static int drive_open(struct direct *d, const struct nvmet_drive_cmd *cmd)
 	};
 	int ret;
 
-	d->buf =
-		mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	d->buf = mmap(NULL, NVMET_DRIVE_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (d->buf == MAP_FAILED) {
 		d->buf = NULL;
 		return -ENOMEM;
 	}
 	ret = nvmh_ctrl_open(&opts, &d->ctrl);
 	if (!ret)
-		ret = nvmh_ctrl_mem_map(d->ctrl, d->buf, BUFFER_BYTES);
+		ret = nvmh_ctrl_mem_map(d->ctrl, d->buf, NVMET_DRIVE_MEMORY);
 	if (!ret)
 		ret = nvmh_ctrl_wait(d->ctrl, BRINGUP_MS);
 	return ret;
@@ -170,11 +169,7 @@ static int run_command(struct direct *d, struct nvmet_drive_cmd *cmd)
 	}
 	if (ret)
 		return ret;
-	cmd->status = req.status;
-	cmd->dw0 = le32_get(req.cqe.dw0);
-	cmd->dw1 = le32_get(req.cqe.dw1);
-	if (!cmd->status && cmd->dir == NVMH_FROM_CTRL)
-		memcpy(cmd->data, d->buf, cmd->len);
+	nvmet_drive_cmd_answer(cmd, &req, d->buf);
 	return 0;
 }
 

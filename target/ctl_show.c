@@ -44,7 +44,7 @@ static struct json_object *list_of(struct json_object *obj, const char *name, si
 	return list;
 }
 
-uint8_t *nvmet_ctl_result_data(struct nvmet_ctl_run *run, uint32_t *lenp)
+static uint8_t *result_bytes(struct nvmet_ctl_run *run, const char *name, uint32_t *lenp)
 {
 	struct nvmet_rpc_error err = { 0 };
 	struct nvmet_rpc_params params;
@@ -52,8 +52,18 @@ uint8_t *nvmet_ctl_result_data(struct nvmet_ctl_run *run, uint32_t *lenp)
 
 	*lenp = 0;
 	nvmet_rpc_params_init(&params, run->result, &err);
-	nvmet_rpc_get_data(&params, "data", MAX_DATA, &data, lenp);
+	nvmet_rpc_get_data(&params, name, MAX_DATA, &data, lenp);
 	return data;
+}
+
+uint8_t *nvmet_ctl_result_data(struct nvmet_ctl_run *run, uint32_t *lenp)
+{
+	return result_bytes(run, "data", lenp);
+}
+
+uint8_t *nvmet_ctl_result_metadata(struct nvmet_ctl_run *run, uint32_t *lenp)
+{
+	return result_bytes(run, "metadata", lenp);
 }
 
 static void dump(const uint8_t *data, uint32_t len)
@@ -244,5 +254,11 @@ void nvmet_ctl_show_passthru(struct nvmet_ctl_run *run)
 	printf("NVMe command result:%08" PRIx64 "\n", number_of(run->result, "result"));
 	if (len)
 		dump(data, len);
+	free(data);
+	data = nvmet_ctl_result_metadata(run, &len);
+	if (len) {
+		puts("metadata:");
+		dump(data, len);
+	}
 	free(data);
 }

@@ -262,6 +262,34 @@ static void take_passthru_data(struct nvmet_rpc_params *p, struct nvmet_drive_cm
 		make_data(p, cmd, cmd->len, cmd->dir);
 }
 
+/* Metadata apart from the data; nvmet_drive_cmd_finish() knows how many there are. */
+static void take_metadata(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	uint32_t len = u32(p, "metadata_len", MAX_XFER_BYTES, 0), given = 0;
+	bool have = nvmet_rpc_get_data(p, "metadata", MAX_XFER_BYTES, &cmd->md, &given);
+
+	cmd->md_len = have ? given : len;
+	if (p->err->code || (!have && !len))
+		return;
+	if (!cmd->len)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: metadata_len: there are no data");
+	else if (have && len && len != given)
+		nvmet_rpc_set_error(
+			p->err, NVMET_RPC_INVALID_PARAMS,
+			"Invalid parameters: metadata_len: is %u, but there are %u bytes of metadata",
+			len, given);
+	else if (have != (cmd->dir == NVMH_TO_CTRL))
+		nvmet_rpc_set_error(
+			p->err, NVMET_RPC_INVALID_PARAMS, "Invalid parameters: metadata: %s",
+			have ? "come from the drive, metadata_len says how many" : "are needed");
+	if (have || p->err->code)
+		return;
+	cmd->md = calloc(1, len);
+	if (!cmd->md)
+		nvmet_rpc_errno(p->err, -ENOMEM, NULL);
+}
+
 static void parse_passthru(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
 {
 	struct nvme_sqe *sqe = &cmd->sqe;
@@ -298,6 +326,7 @@ static void parse_admin(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
 static void parse_io(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
 {
 	parse_passthru(p, cmd);
+	take_metadata(p, cmd);
 	take_timeout(p, cmd, NVMET_DRIVE_IO_MS, NVMET_DRIVE_IO_MAX_MS);
 	cmd->kind = NVMET_DRIVE_IO;
 }
@@ -456,6 +485,10 @@ static struct json_object *result_passthru(const struct nvmet_drive_cmd *cmd)
 	nvmet_rpc_put_uint(obj, "length", cmd->dir == NVMH_FROM_CTRL ? cmd->len : 0);
 	if (cmd->dir == NVMH_FROM_CTRL)
 		nvmet_rpc_put_data(obj, "data", cmd->data, cmd->len);
+	if (cmd->dir == NVMH_FROM_CTRL && cmd->md_len) {
+		nvmet_rpc_put_uint(obj, "metadata_length", cmd->md_len);
+		nvmet_rpc_put_data(obj, "metadata", cmd->md, cmd->md_len);
+	}
 	return obj;
 }
 
@@ -529,5 +562,6 @@ int nvmet_drive_cmd_result(const char *method, const struct nvmet_drive_cmd *cmd
 void nvmet_drive_cmd_done(struct nvmet_drive_cmd *cmd)
 {
 	free(cmd->data);
-	cmd->data = NULL;
+	free(cmd->md);
+	cmd->data = cmd->md = NULL;
 }

@@ -22,8 +22,9 @@ enum nvmet_drive_kind {
 enum {
 	NVMET_DRIVE_ADMIN_MS = 60000, /* unless asked otherwise; nvme-cli's */
 	NVMET_DRIVE_IO_MS = 30000,
-	NVMET_DRIVE_IO_MAX_MS = 60000, /* the daemon's end waits for it */
-	NVMET_DRIVE_LONG_MS = 600000,  /* Format NVM and the like; the most there is */
+	NVMET_DRIVE_IO_MAX_MS = 60000,		 /* the daemon's end waits for it */
+	NVMET_DRIVE_LONG_MS = 600000,		 /* Format NVM and the like; the most there is */
+	NVMET_DRIVE_MEMORY = 2 * MAX_XFER_BYTES, /* of the largest command */
 };
 
 struct nvmet_drive_cmd {
@@ -34,7 +35,9 @@ struct nvmet_drive_cmd {
 	uint32_t len;  /* bytes of data, 0..MAX_XFER_BYTES */
 	uint32_t room; /* bytes of memory described to the drive: @len, or more where it is not known
 			  what the command moves; nvmet_drive_cmd_finish() */
-	uint8_t *data; /* owned, @len bytes: to the drive, later from it; NULL: none */
+	uint8_t *data;	 /* owned, @len bytes: to the drive, later from it; NULL: none */
+	uint32_t md_len; /* bytes of metadata apart from the data, 0..MAX_XFER_BYTES */
+	uint8_t *md;	 /* owned, like @data */
 	uint32_t timeout_ms;
 	bool force;	 /* although somebody uses the namespace */
 	bool destroys;	 /* @nsid, or all of them, loses its data or goes away */
@@ -65,18 +68,24 @@ int nvmet_drive_cmd_parse(const char *method, struct json_object *params,
  * nvmet_drive_cmd_finish() - before it is sent: what depends on the controller, by its thread.
  * Fills in the own CNTLID; Format NVM that by FNA reaches all namespaces says so.
  * Return: 0; -EINVAL with cmd->reason: the data are longer than the controller takes, or of another
- *	length than the command itself says, or metadata apart from the blocks would move.
+ *	length than the command itself says, or so are metadata apart from the blocks.
  */
 int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl);
+/* nvmet_drive_cmd_memory() - bytes that a finished command needs, which the drive must reach: at most
+ * NVMET_DRIVE_MEMORY. 0: none. */
+uint32_t nvmet_drive_cmd_memory(const struct nvmet_drive_cmd *cmd);
 /*
  * nvmet_drive_cmd_result() - the outcome. Return: 0 and *@resultp the caller's; -errno and @err.
  */
 int nvmet_drive_cmd_result(const char *method, const struct nvmet_drive_cmd *cmd,
 			   struct json_object **resultp, struct nvmet_rpc_error *err);
 void nvmet_drive_cmd_done(struct nvmet_drive_cmd *cmd);
-/* nvmet_drive_cmd_prep() - the request, with @iov over @buf for its data */
+/* nvmet_drive_cmd_prep() - the request, with @iov over @buf for its data; @buf: a multiple of 8 */
 void nvmet_drive_cmd_prep(const struct nvmet_drive_cmd *cmd, struct nvmh_req *req,
 			  struct iovec *iov, void *buf);
+/* nvmet_drive_cmd_answer() - what became of the request, and what it read */
+void nvmet_drive_cmd_answer(struct nvmet_drive_cmd *cmd, const struct nvmh_req *req,
+			    const void *buf);
 
 /* nvmet_drive_traddr() - the parameter "traddr" in the long form */
 int nvmet_drive_traddr(struct nvmet_rpc_params *params, char bdf[CONFIG_BDF_SIZE]);

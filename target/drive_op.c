@@ -26,7 +26,7 @@ enum op_state {
 };
 
 enum {
-	POOL_BYTES = 2 << 20, /* two of the largest commands at a time */
+	POOL_BYTES = NVMET_DRIVE_MEMORY, /* two of the largest without metadata at a time */
 	DRAIN_POLL_MS = 10,
 };
 
@@ -98,9 +98,7 @@ static void op_end(struct nvmet_drive_op *op, int ret)
 	list_del(&op->link);
 	mem_wait_del(&op->wait);
 	if (op->buf) {
-		if (!ret && op->cmd.dir == NVMH_FROM_CTRL)
-			memcpy(op->cmd.data, op->buf, op->cmd.len);
-		mem_put(ops->pool, op->buf, op->cmd.room);
+		mem_put(ops->pool, op->buf, nvmet_drive_cmd_memory(&op->cmd));
 		op->buf = NULL;
 		serve_waiting(ops);
 	}
@@ -115,15 +113,6 @@ static void set_reason(struct nvmet_drive_op *op, const char *text)
 
 /* ---- answers of the drive ---- */
 
-static void take_answer(struct nvmet_drive_op *op)
-{
-	struct nvmet_drive_cmd *cmd = &op->cmd;
-
-	cmd->status = op->req.status;
-	cmd->dw0 = le32_get(op->req.cqe.dw0);
-	cmd->dw1 = le32_get(op->req.cqe.dw1);
-}
-
 /* Although a queue was lost under it the command may have been done. */
 static int lost(const struct nvmet_drive_op *op)
 {
@@ -135,8 +124,10 @@ static int lost(const struct nvmet_drive_op *op)
 static void answered(struct nvmet_drive_op *op)
 {
 	struct nvmh_ctrl *ctrl = op->drive->ctrl;
-	int ret = lost(op);
+	int ret;
 
+	nvmet_drive_cmd_answer(&op->cmd, &op->req, op->buf);
+	ret = lost(op);
 	if (ret)
 		set_reason(op, "it was reset under the command, which may or may not be done");
 	if (!ret && !op->cmd.status && op->cmd.rescan && ctrl && !nvmh_ctrl_rescan(ctrl)) {
@@ -148,10 +139,7 @@ static void answered(struct nvmet_drive_op *op)
 
 static void admin_done(struct nvmh_req *req)
 {
-	struct nvmet_drive_op *op = req->arg;
-
-	take_answer(op);
-	answered(op);
+	answered(req->arg);
 }
 
 static void io_answered(struct loop_msg *msg)
@@ -163,7 +151,6 @@ static void io_done(struct nvmh_req *req)
 {
 	struct nvmet_drive_op *op = req->arg;
 
-	take_answer(op);
 	op->msg.fn = io_answered;
 	loop_send(op->drive->loop, &op->msg);
 }
@@ -256,13 +243,13 @@ static void get_memory(struct nvmet_drive_op *op)
 		submit(op);
 		return;
 	}
-	op->buf = mem_get(ops->pool, op->cmd.room);
+	op->buf = mem_get(ops->pool, nvmet_drive_cmd_memory(&op->cmd));
 	if (op->buf) {
 		submit(op);
 		return;
 	}
 	op->state = OP_WAITS_MEMORY;
-	op->wait.len = op->cmd.room;
+	op->wait.len = nvmet_drive_cmd_memory(&op->cmd);
 	op->wait.fn = got_memory;
 	mem_wait_add(ops->pool, &op->wait);
 }

@@ -96,6 +96,11 @@ static void call_free(struct drive_call *dc)
 	free(dc);
 }
 
+static size_t data_of(const struct nvmet_drive_cmd *cmd)
+{
+	return (size_t)cmd->len + cmd->md_len;
+}
+
 static void op_done(struct nvmet_drive_op *op)
 {
 	struct drive_call *dc = container_of(op, struct drive_call, op);
@@ -104,7 +109,7 @@ static void op_done(struct nvmet_drive_op *op)
 
 	nr_ops--;
 	nr_io_ops -= op->cmd.kind == NVMET_DRIVE_IO;
-	ops_data -= op->cmd.len;
+	ops_data -= data_of(&op->cmd);
 	nvmet_drive_cmd_result(dc->wait.method, &op->cmd, &result, &err);
 	wait_end(&dc->wait, result, &err);
 	call_free(dc);
@@ -122,7 +127,7 @@ static int check_open(struct nvmet_rpc_error *err)
 
 static int check_room(const struct nvmet_drive_cmd *cmd, struct nvmet_rpc_error *err)
 {
-	if (nr_ops < MAX_OPS && ops_data + cmd->len <= MAX_OPS_DATA)
+	if (nr_ops < MAX_OPS && ops_data + data_of(cmd) <= MAX_OPS_DATA)
 		return 0;
 	return nvmet_rpc_errno(err, -EAGAIN, "too many commands for drives are under way");
 }
@@ -176,7 +181,7 @@ static void command(struct nvmet_rpc_call *call, struct json_object *params)
 	}
 	nr_ops++;
 	nr_io_ops += dc->op.cmd.kind == NVMET_DRIVE_IO;
-	ops_data += dc->op.cmd.len;
+	ops_data += data_of(&dc->op.cmd);
 	dc->op.done = op_done;
 	nvmet_drive_op_start(&dc->op);
 }

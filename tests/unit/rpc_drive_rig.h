@@ -130,7 +130,7 @@ static inline void turn(void)
 
 static inline void say(const char *method, const char *params)
 {
-	char text[1024];
+	char text[4096];
 	int n = snprintf(text, sizeof(text),
 			 "{\"id\":1,\"method\":\"nvmetcp_drive_%s\",\"params\":%s}", method,
 			 params);

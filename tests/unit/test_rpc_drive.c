@@ -71,7 +71,7 @@ static void test_rpc_drive_io_passthru_moves_the_blocks(void **state)
 	assert_true(atomic_load(&t.moved));
 	/* more or less than the command itself says would be a hole in the driver's memory */
 	call_fails("io_passthru", "{" DRIVE ",\"opcode\":2,\"nsid\":3,\"data_len\":512}", -EINVAL,
-		   "8 bytes of metadata apart");
+		   "moves 8 bytes of metadata");
 	call_fails("io_passthru", "{" DRIVE ",\"opcode\":2,\"nsid\":1,\"data_len\":4096}", -EINVAL,
 		   "moves 512 bytes");
 	call_fails("io_passthru",
@@ -80,6 +80,90 @@ static void test_rpc_drive_io_passthru_moves_the_blocks(void **state)
 	call_fails("io_passthru",
 		   "{" DRIVE ",\"opcode\":2,\"nsid\":1,\"cdw11\":1,\"data_len\":512}", -EIO,
 		   "080h: LBA Out of Range");
+}
+
+/* Namespace 3 has 8 bytes of metadata apart from each block. */
+static void test_rpc_drive_io_passthru_moves_metadata_apart(void **state)
+{
+	struct json_object *answer;
+	uint8_t blocks[1024], md[16];
+	char params[4096];
+	char *data, *meta;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(blocks); i++)
+		blocks[i] = (uint8_t)(i * 5 + 3);
+	for (unsigned int i = 0; i < sizeof(md); i++)
+		md[i] = (uint8_t)(0xa0 + i);
+	data = nvmet_rpc_base64(blocks, sizeof(blocks));
+	meta = nvmet_rpc_base64(md, sizeof(md));
+	snprintf(
+		params, sizeof(params),
+		"{" DRIVE
+		",\"opcode\":1,\"nsid\":3,\"cdw10\":6,\"cdw12\":1,\"data\":\"%s\",\"metadata\":\"%s\"}",
+		data, meta);
+	call_ok("io_passthru", params);
+	assert_memory_equal(t.drive->ns[2].data + 6 * 512, blocks, sizeof(blocks));
+	assert_memory_equal(t.drive->ns[2].md + 6 * 8, md, sizeof(md));
+	answer = call(
+		"io_passthru",
+		"{" DRIVE
+		",\"opcode\":2,\"nsid\":3,\"cdw10\":6,\"cdw12\":1,\"data_len\":1024,\"metadata_len\":16}");
+	assert_string_equal(text_at(answer, "/result/data"), data);
+	assert_string_equal(text_at(answer, "/result/metadata"), meta);
+	assert_int_equal(json_object_get_int(member(answer, "/result/metadata_length")), 16);
+	json_object_put(answer);
+	free(data);
+	free(meta);
+}
+
+static void test_rpc_drive_metadata_of_another_length_are_refused(void **state)
+{
+	static const struct {
+		const char *params, *words;
+		int code;
+	} cases[] = {
+		{ "\"opcode\":2,\"nsid\":3,\"data_len\":512,\"metadata_len\":16",
+		  "moves 8 bytes of metadata, which", -EINVAL },
+		{ "\"opcode\":2,\"nsid\":3,\"cdw12\":1,\"data_len\":1024,\"metadata_len\":8",
+		  "moves 16 bytes", -EINVAL },
+		{ "\"opcode\":2,\"nsid\":1,\"data_len\":512,\"metadata_len\":8",
+		  "the namespace has none", -EINVAL },
+		{ "\"opcode\":2,\"nsid\":4,\"data_len\":512,\"metadata_len\":8",
+		  "namespace that is there", -EINVAL },
+		{ "\"opcode\":130,\"nsid\":3,\"data_len\":512,\"metadata_len\":8",
+		  "metadata go with", -EINVAL },
+		{ "\"opcode\":2,\"nsid\":3,\"data_len\":512,\"metadata\":\"AAAAAAAAAAA=\"",
+		  "come from the drive", NVMET_RPC_INVALID_PARAMS },
+		{ "\"opcode\":1,\"nsid\":3,\"data\":\"AAAAAAAA\",\"data_len\":6", "multiple of 4",
+		  NVMET_RPC_INVALID_PARAMS },
+		{ "\"opcode\":1,\"nsid\":3,\"data\":\"AAAAAA==\",\"metadata_len\":8", "are needed",
+		  NVMET_RPC_INVALID_PARAMS },
+		{ "\"opcode\":0,\"nsid\":3,\"metadata_len\":8", "no data",
+		  NVMET_RPC_INVALID_PARAMS },
+		{ "\"opcode\":2,\"nsid\":3,\"data_len\":512,\"metadata_len\":2000000",
+		  "metadata_len", NVMET_RPC_INVALID_PARAMS },
+		{ "\"opcode\":2,\"nsid\":3,\"data_len\":512,\"metadata\":\"%%\"", "metadata",
+		  NVMET_RPC_INVALID_PARAMS },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		char params[256];
+
+		snprintf(params, sizeof(params), "{" DRIVE ",%s}", cases[i].params);
+		call_fails("io_passthru", params, cases[i].code, cases[i].words);
+	}
+	call_fails("admin_passthru",
+		   "{" DRIVE ",\"opcode\":6,\"data_len\":4096,\"metadata_len\":8}",
+		   NVMET_RPC_INVALID_PARAMS, "metadata_len");
+	/* within the blocks they are data */
+	t.drive->ns[2].ext = true;
+	t.drive->ns[2].id.flbas |= 1 << 4;
+	call_ok("rescan", "{" DRIVE "}");
+	call_fails("io_passthru",
+		   "{" DRIVE ",\"opcode\":2,\"nsid\":3,\"data_len\":520,\"metadata_len\":8}",
+		   -EINVAL, "within the blocks");
 }
 
 static void test_rpc_drive_what_hosts_use_is_not_destroyed(void **state)
@@ -130,6 +214,8 @@ int main(void)
 		TEST(test_rpc_drive_identify_and_logs),
 		TEST(test_rpc_drive_status_is_told_in_numbers),
 		TEST(test_rpc_drive_io_passthru_moves_the_blocks),
+		TEST(test_rpc_drive_io_passthru_moves_metadata_apart),
+		TEST(test_rpc_drive_metadata_of_another_length_are_refused),
 		TEST(test_rpc_drive_what_hosts_use_is_not_destroyed),
 		TEST(test_rpc_drive_reset_is_answered_when_live),
 	};
