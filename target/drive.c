@@ -307,6 +307,7 @@ static void drive_stop(void *arg)
 	drive->stopping = true;
 	loop_work_cancel(&drive->lost);
 	loop_timer_done(&drive->look);
+	nvmet_drive_probe_stop(drive);
 	drive_close(drive);
 	nvmet_drive_ops_stop(&drive->ops);
 }
@@ -396,6 +397,7 @@ static struct nvmet_drive *drive_alloc(const char *bdf)
 	list_init(&drive->link);
 	list_init(&drive->watchers);
 	loop_work_init(&drive->lost, drive_lost);
+	nvmet_drive_probe_init(&drive->probe);
 	pthread_mutex_init(&drive->lock, NULL);
 	snprintf(drive->bdf, sizeof(drive->bdf), "%s", bdf);
 	snprintf(drive->at, sizeof(drive->at), "%s", bdf);

@@ -37,6 +37,20 @@ struct nvmet_drive_watcher {
 	void (*update)(struct nvmet_drive_watcher *w, struct nvmh_ctrl *ctrl);
 };
 
+/* target/drive_probe.c: who is in another slot. Drive's thread. */
+struct nvmet_drive_asked {
+	char bdf[CONFIG_BDF_SIZE]; /* "": free */
+	uint64_t again_ns;	   /* not asked before; UINT64_MAX: it is another drive */
+};
+
+struct nvmet_drive_probe {
+	struct nvmh_ctrl *ctrl; /* being asked; NULL: none is */
+	char bdf[CONFIG_BDF_SIZE];
+	struct loop_io io;
+	struct loop_work work; /* it has answered */
+	struct nvmet_drive_asked asked[16];
+};
+
 struct nvmet_drive {
 	struct list link;	   /* nvmet.drives */
 	char bdf[CONFIG_BDF_SIZE]; /* as configured */
@@ -52,7 +66,10 @@ struct nvmet_drive {
 	struct loop_work lost;		/* the controller is to be closed */
 	struct loop_timer look;		/* whether it came back */
 	struct nvmet_drive_core *cores; /* nvmet.nr_cores of them */
-	bool known;			/* the four below, from when it was first live */
+	struct nvmet_drive_probe probe;
+	bool known;	 /* the ids and texts below, from when it was first live */
+	uint16_t vendor; /* of the PCI function */
+	uint16_t device;
 	bool stopping;
 	bool wrong; /* another drive is in its place */
 	char serial[21];
@@ -114,6 +131,17 @@ void nvmet_drive_look(struct loop_timer *t);
 /* nvmet_drive_recognize() - a live controller: remembers who it is, or compares. Return: it is the
  * one we know. */
 bool nvmet_drive_recognize(struct nvmet_drive *drive);
+/* nvmet_drive_is_ours() - whether @id is that of the drive we know */
+bool nvmet_drive_is_ours(const struct nvmet_drive *drive, const struct nvme_id_ctrl *id);
+/* nvmet_drive_taken() - whether another of our drives is looked for at @bdf */
+bool nvmet_drive_taken(const struct nvmet_drive *drive, const char *bdf);
+/* nvmet_drive_found() - it is at @bdf now: brought up there */
+void nvmet_drive_found(struct nvmet_drive *drive, const char *bdf);
+/* target/drive_probe.c: nvmet_drive_probe() - begins to ask one of the functions of @info that may be
+ * ours, unless one is being asked; ends in nvmet_drive_found() if it is */
+void nvmet_drive_probe_init(struct nvmet_drive_probe *probe);
+void nvmet_drive_probe(struct nvmet_drive *drive, const struct nvmh_pci_info *info, int nr);
+void nvmet_drive_probe_stop(struct nvmet_drive *drive);
 /* target/drive.c, for it: starts a bring-up of the function at drive->at. Return: 0 or -errno with
  * nvmh_strerror(). */
 int nvmet_drive_open(struct nvmet_drive *drive);

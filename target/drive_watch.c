@@ -2,8 +2,9 @@
 /*
  * A drive that is away: removed, given up, or not there when the daemon started. Its thread looks
  * for it once a second, at the address it had, and where the kernel's driver has a drive of the
- * same serial number and model in another slot; hands it to vfio-pci if it is not yet; opens it;
- * and takes it for ours only when it says that it is. The drive's thread. Entry points:
+ * same serial number and model in another slot, or vfio-pci one that says so (drive_probe.c); hands
+ * it to vfio-pci if it is not yet; opens it; and takes it for ours only when it says that it is. The
+ * drive's thread. Entry points:
  * nvmet_drive_look_start(), nvmet_drive_recognize().
  */
 #include <errno.h>
@@ -24,34 +25,60 @@ enum {
 
 /* ---- who it is ---- */
 
+struct names {
+	char serial[21];
+	char model[41];
+	char subnqn[257];
+};
+
+static struct names names_of(const struct nvme_id_ctrl *id)
+{
+	struct names n;
+
+	nvmet_drive_ascii(id->sn, sizeof(id->sn), n.serial, sizeof(n.serial));
+	nvmet_drive_ascii(id->mn, sizeof(id->mn), n.model, sizeof(n.model));
+	nvmet_drive_ascii(id->subnqn, sizeof(id->subnqn), n.subnqn, sizeof(n.subnqn));
+	return n;
+}
+
+static void remember(struct nvmet_drive *drive, const struct names *n)
+{
+	struct nvmh_pci_info info = { .vendor = 0 };
+
+	snprintf(drive->serial, sizeof(drive->serial), "%s", n->serial);
+	snprintf(drive->model, sizeof(drive->model), "%s", n->model);
+	snprintf(drive->subnqn, sizeof(drive->subnqn), "%s", n->subnqn);
+	nvmh_pci_info(drive->at, &info); /* a function that is gone by now has no ids */
+	drive->vendor = info.vendor;
+	drive->device = info.device;
+	drive->known = true;
+}
+
+bool nvmet_drive_is_ours(const struct nvmet_drive *drive, const struct nvme_id_ctrl *id)
+{
+	struct names n = names_of(id);
+
+	return !strcmp(n.serial, drive->serial) && !strcmp(n.model, drive->model) &&
+	       !strcmp(n.subnqn, drive->subnqn);
+}
+
 bool nvmet_drive_recognize(struct nvmet_drive *drive)
 {
 	const struct nvme_id_ctrl *id = nvmh_ctrl_id(drive->ctrl);
-	char serial[sizeof(drive->serial)];
-	char model[sizeof(drive->model)];
-	char subnqn[sizeof(drive->subnqn)];
+	struct names n = names_of(id);
 
-	nvmet_drive_ascii(id->sn, sizeof(id->sn), serial, sizeof(serial));
-	nvmet_drive_ascii(id->mn, sizeof(id->mn), model, sizeof(model));
-	nvmet_drive_ascii(id->subnqn, sizeof(id->subnqn), subnqn, sizeof(subnqn));
-	if (!drive->known) {
-		memcpy(drive->serial, serial, sizeof(serial));
-		memcpy(drive->model, model, sizeof(model));
-		memcpy(drive->subnqn, subnqn, sizeof(subnqn));
-		drive->known = true;
-	}
-	drive->wrong = strcmp(serial, drive->serial) || strcmp(model, drive->model) ||
-		       strcmp(subnqn, drive->subnqn);
+	if (!drive->known)
+		remember(drive, &n);
+	drive->wrong = !nvmet_drive_is_ours(drive, id);
 	if (drive->wrong)
 		log_err("another drive is where ours was, it is left alone; plug ours in again, or restart the daemon to use this one drive=%s at=%s serial=\"%s\" model=\"%s\" ours=\"%s\"",
-			drive->bdf, drive->at, serial, model, drive->serial);
+			drive->bdf, drive->at, n.serial, n.model, drive->serial);
 	return !drive->wrong;
 }
 
 /* ---- where it is ---- */
 
-/* Whether another of our drives is, or is looked for, at @bdf. */
-static bool taken(const struct nvmet_drive *drive, const char *bdf)
+bool nvmet_drive_taken(const struct nvmet_drive *drive, const char *bdf)
 {
 	for (uint32_t i = 0; i < nvmet.cfg->nr_subsystems; i++) {
 		const struct config_subsystem *cs = &nvmet.cfg->subsystems[i];
@@ -92,7 +119,16 @@ bool nvmet_drive_is_at(struct nvmet_drive *drive, const char *bdf)
 	return is;
 }
 
-/* Another slot where our drive is. Return: found, @drive->at is it. */
+static void move_to(struct nvmet_drive *drive, const char *bdf)
+{
+	set_at(drive, bdf);
+	drive->wrong = false;
+	log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->bdf, drive->at,
+		   drive->serial);
+}
+
+/* Another slot where our drive is. Return: found, @drive->at is it; if it is with vfio-pci, that
+ * will be known later. */
 static bool look_elsewhere(struct nvmet_drive *drive)
 {
 	struct nvmh_pci_info *info = NULL;
@@ -100,15 +136,14 @@ static bool look_elsewhere(struct nvmet_drive *drive)
 	int nr = drive->known ? nvmh_pci_scan(&info) : 0;
 
 	for (int i = 0; i < nr && !found; i++) {
-		if (!strcmp(info[i].bdf, drive->at) || taken(drive, info[i].bdf) ||
+		if (!strcmp(info[i].bdf, drive->at) || nvmet_drive_taken(drive, info[i].bdf) ||
 		    !kernel_has_ours(drive, info[i].bdf))
 			continue;
 		found = true;
-		set_at(drive, info[i].bdf);
-		drive->wrong = false;
-		log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->bdf,
-			   drive->at, drive->serial);
+		move_to(drive, info[i].bdf);
 	}
+	if (!found && nr > 0)
+		nvmet_drive_probe(drive, info, nr);
 	free(info);
 	return found;
 }
@@ -153,6 +188,19 @@ static void come_back(struct nvmet_drive *drive, const struct nvmh_pci_info *inf
 		nvmet_drive_failed(drive, nvmh_strerror());
 	if (ret != -EAGAIN)
 		drive->looks = 0;
+}
+
+void nvmet_drive_found(struct nvmet_drive *drive, const char *bdf)
+{
+	struct nvmh_pci_info info;
+
+	/* it may have come to where it was, meanwhile, or ours be two of a kind */
+	if (drive->ctrl || drive->stopping || nvmh_pci_info(bdf, &info))
+		return;
+	move_to(drive, bdf);
+	come_back(drive, &info);
+	if (drive->ctrl)
+		loop_timer_stop(&drive->look);
 }
 
 void nvmet_drive_look(struct loop_timer *t)

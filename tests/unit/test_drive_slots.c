@@ -5,6 +5,19 @@
  */
 #include "tests/unit/drive_rig.h"
 
+#define OTHER "0000:03:00.0"
+
+static struct fake_pcie *to_free;
+
+#define locked_of(f, what)                        \
+	({                                        \
+		__typeof__(what) was_;            \
+		pthread_mutex_lock(&(f)->lock);   \
+		was_ = (what);                    \
+		pthread_mutex_unlock(&(f)->lock); \
+		was_;                             \
+	})
+
 static void test_drive_pulled_under_load_and_plugged_in_again(void **state)
 {
 	uint64_t before;
@@ -53,6 +66,131 @@ static void test_drive_comes_back_in_another_slot(void **state)
 	put_back(0, A, "vfio-pci"); /* and home again */
 	until(!away(0));
 	assert_int_equal(flush(0, 0), 0);
+}
+
+/* Nobody but the drive itself can say who it is there. */
+static void test_drive_moved_to_a_slot_of_vfio_pci_is_recognised(void **state)
+{
+	(void)state;
+	pull(0, A);
+	put_back(0, SLOT, "vfio-pci");
+	until(!away(0));
+	assert_true(nvmet_drive_is_at(nvmet_drive_find(A), SLOT));
+	assert_string_equal(bound, "");
+	assert_int_equal(flush(0, 0), 0);
+	assert_int_equal(flush(1, 0), 0);
+	pull(0, SLOT);
+	put_back(0, A, "vfio-pci");
+	until(!away(0));
+	assert_int_equal(flush(0, 0), 0);
+	assert_int_equal(atomic_load(&drive[0]->faults), 0);
+}
+
+static atomic_uint queues_made;
+
+static uint16_t count_queues(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	(void)f;
+	if (sqe->opcode == nvme_admin_create_sq)
+		atomic_fetch_add(&queues_made, 1);
+	return 0;
+}
+
+static struct fake_pcie *start_other(void)
+{
+	struct fake_pcie *other = fake_pcie_create(); /* 0000:03:00.0 */
+
+	fake_pcie_add_ns(other, 1, 9, 64);
+	memcpy(other->id.sn, "OTHER", 5);
+	other->id.hmpre = other->id.hmmin = htole32(16);
+	other->on_admin = count_queues;
+	atomic_store(&queues_made, 0);
+	fake_pcie_run(other);
+	return other;
+}
+
+static void end_other(struct fake_pcie *other)
+{
+	unplug(OTHER);
+	put_back(0, A, "vfio-pci");
+	until(!away(0));
+	assert_int_equal(flush(0, 0), 0);
+	pthread_mutex_lock(&other->lock);
+	assert_false(other->open);
+	pthread_mutex_unlock(&other->lock);
+	fake_pcie_free(other);
+}
+
+/* Looks that found nothing, some 25 of them. */
+static void look_for_a_while(void)
+{
+	for (uint64_t end = clock_now_ms() + 500; clock_now_ms() < end;)
+		assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
+}
+
+static void test_another_drive_of_vfio_pci_is_asked_once_and_let_go(void **state)
+{
+	struct fake_pcie *other = start_other();
+
+	(void)state;
+	plug(OTHER, "vfio-pci");
+	pull(0, A);
+	until(atomic_load(&other->enables) == 1 && !locked_of(other, other->open));
+	look_for_a_while();
+	assert_int_equal(atomic_load(&other->enables), 1);
+	assert_int_equal(atomic_load(&queues_made), 0);
+	assert_int_equal(locked_of(other, other->hmb_offers), 0);
+	assert_true(atomic_load(&other->notified)); /* an orderly end */
+	/* plugged in anew it may be another */
+	unplug(OTHER);
+	usleep(200000);
+	plug(OTHER, "vfio-pci");
+	until(atomic_load(&other->enables) == 2 && !locked_of(other, other->open));
+	end_other(other);
+}
+
+/* Somebody has it open, it is of another make, or the kernel's driver has it: not touched. */
+static void test_drives_that_cannot_be_ours_are_not_asked(void **state)
+{
+	struct fake_pcie *other = start_other();
+
+	(void)state;
+	locked_of(other, other->open = true);
+	plug(OTHER, "vfio-pci");
+	pull(0, A);
+	look_for_a_while();
+	assert_int_equal(atomic_load(&other->enables), 0);
+	put("0x1b36\n", "bus/pci/devices/" OTHER "/vendor");
+	locked_of(other, other->open = false);
+	look_for_a_while();
+	put("0x0\n", "bus/pci/devices/" OTHER "/vendor");
+	set_driver(OTHER, "nvme");
+	look_for_a_while();
+	assert_int_equal(atomic_load(&other->enables), 0);
+	end_other(other);
+}
+
+/* The daemon stops while it asks one that does not come up. */
+static void test_drive_that_is_asked_is_let_go_at_the_end(void **state)
+{
+	struct fake_pcie *other = start_other();
+
+	(void)state;
+	atomic_store(&other->never_ready, true);
+	plug(OTHER, "vfio-pci");
+	pull(0, A);
+	until(atomic_load(&other->enables) == 1);
+	assert_true(locked_of(other, other->open));
+	to_free = other;
+}
+
+static int teardown_other(void **state)
+{
+	int ret = teardown(state);
+
+	assert_false(to_free->open);
+	fake_pcie_free(to_free);
+	return ret;
 }
 
 static void test_another_drive_in_its_place_is_left_alone(void **state)
@@ -115,6 +253,11 @@ int main(void)
 		TEST(test_drive_pulled_under_load_and_plugged_in_again),
 		TEST(test_drive_comes_back_in_another_slot),
 		TEST(test_another_drive_in_its_place_is_left_alone),
+		TEST(test_drive_moved_to_a_slot_of_vfio_pci_is_recognised),
+		TEST(test_another_drive_of_vfio_pci_is_asked_once_and_let_go),
+		TEST(test_drives_that_cannot_be_ours_are_not_asked),
+		cmocka_unit_test_setup_teardown(test_drive_that_is_asked_is_let_go_at_the_end,
+						setup, teardown_other),
 		TEST(test_changed_namespace_of_a_drive_that_returns_stays_lost),
 		TEST_MISSING(test_drive_missing_at_start_is_served_when_plugged_in),
 	};
