@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/loop.h"
 #include "common/util.h"
 
@@ -23,7 +24,7 @@ static struct loop *loop;
 /* what happened, in order */
 static char trace[512];
 
-static void note(const char *what)
+static inline void note(const char *what)
 {
 	size_t n = strlen(trace);
 
@@ -31,7 +32,7 @@ static void note(const char *what)
 	snprintf(trace + n, sizeof(trace) - n, "%s ", what);
 }
 
-static void loop_new(uint32_t spin_us)
+static inline void loop_new(uint32_t spin_us)
 {
 	struct loop_opts opts = { .name = "test", .cpu = -1, .spin_us = spin_us };
 
@@ -39,7 +40,7 @@ static void loop_new(uint32_t spin_us)
 	trace[0] = '\0';
 }
 
-static void loop_end(void)
+static inline void loop_end(void)
 {
 	loop_free(loop);
 	loop = NULL;
@@ -49,7 +50,7 @@ static void loop_end(void)
 
 static int turns_left;
 
-static void count_turn(struct loop_hook *h)
+static inline void count_turn(struct loop_hook *h)
 {
 	(void)h;
 	if (--turns_left == 0)
@@ -57,7 +58,7 @@ static void count_turn(struct loop_hook *h)
 }
 
 /* @nr turns; loops made with a long spin do not block meanwhile */
-static void run_turns(int nr)
+static inline void run_turns(int nr)
 {
 	struct loop_hook counter = { .submit = count_turn };
 
@@ -96,7 +97,7 @@ static inline struct end *end_new(unsigned int events, void (*fn)(struct loop_io
 	return e;
 }
 
-static void end_free(struct end *e)
+static inline void end_free(struct end *e)
 {
 	loop_io_del(&e->io);
 	close(e->fds[0]);
@@ -104,9 +105,48 @@ static void end_free(struct end *e)
 	free(e);
 }
 
-static void end_feed(struct end *e)
+static inline void end_feed(struct end *e)
 {
 	assert_int_equal(write(e->fds[1], "x", 1), 1);
+}
+
+/* ---------------------------------------------------------------- a timer to watch */
+
+struct tick {
+	struct loop_timer timer;
+	uint64_t due_ns;
+	int fired;
+	int again;
+	struct tick *other;
+	char name[8];
+};
+
+static int ticks_left;
+
+static inline void tick_seen(struct loop_timer *t)
+{
+	struct tick *k = container_of(t, struct tick, timer);
+
+	assert_false(t->armed);
+	assert_true(clock_now_ns() >= k->due_ns);
+	k->fired++;
+	if (k->name[0])
+		note(k->name);
+	if (--ticks_left == 0)
+		loop_stop(loop);
+}
+
+static inline void tick_start(struct tick *k, uint32_t ms)
+{
+	k->due_ns = clock_now_ns() + ms * 1000000ull;
+	loop_timer_start(&k->timer, ms);
+}
+
+static inline void tick_init(struct tick *k, const char *name, void (*fn)(struct loop_timer *))
+{
+	memset(k, 0, sizeof(*k));
+	snprintf(k->name, sizeof(k->name), "%s", name);
+	assert_int_equal(loop_timer_init(loop, &k->timer, fn), 0);
 }
 
 #endif /* TESTS_LOOP_PROBE_H */

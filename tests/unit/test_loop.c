@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The event loop in one thread: the turn, with its hooks, deferred work and messages to oneself.
- * Descriptors and timers are in test_loop_events.c, what crosses threads is in test_loop_threads.c.
+ * Descriptors are in test_loop_events.c, timers and time in test_loop_timer.c, what crosses threads
+ * is in test_loop_threads.c.
  */
 #include <errno.h>
 #include <poll.h>
@@ -527,60 +528,6 @@ static void test_loop_late_wake_up_is_used_up(void **state)
 	loop_end();
 }
 
-enum { BUSY_MS = 5, SLEEP_MS = 20 };
-
-static struct loop_timer end_timer;
-
-static void end_loop(struct loop_timer *t)
-{
-	loop_stop(t->loop);
-}
-
-static void work_hard(struct loop_work *w)
-{
-	uint64_t until = clock_now_ns() + BUSY_MS * 1000000ull;
-
-	(void)w;
-	while (clock_now_ns() < until)
-		;
-	loop_timer_start(&end_timer, SLEEP_MS);
-}
-
-static void test_loop_busy_time_is_that_of_work(void **state)
-{
-	struct loop_stats st;
-	struct loop_work work;
-	uint64_t began;
-
-	(void)state;
-	loop_new(0);
-	assert_int_equal(loop_timer_init(loop, &end_timer, end_loop), 0);
-	loop_work_init(&work, work_hard);
-	loop_defer(loop, &work);
-	began = clock_now_ns();
-	assert_int_equal(loop_run(loop), 0);
-	loop_get_stats(loop, &st);
-	assert_true(st.busy_ns >= BUSY_MS * 1000000ull);
-	assert_true(st.busy_ns + SLEEP_MS * 1000000ull <= clock_now_ns() - began);
-	loop_timer_done(&end_timer);
-	loop_end();
-}
-
-static void test_loop_spinning_is_not_busy(void **state)
-{
-	struct loop_stats before, after;
-
-	(void)state;
-	loop_new(1000000);
-	run_turns(2);
-	loop_get_stats(loop, &before);
-	run_turns(5);
-	loop_get_stats(loop, &after);
-	assert_int_equal(after.turns - before.turns, 5);
-	assert_int_equal(after.busy_ns, before.busy_ns);
-	loop_end();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,8 +544,6 @@ int main(void)
 		cmocka_unit_test(test_loop_stop_before_run_ends_it_at_once),
 		cmocka_unit_test(test_loop_late_wake_up_is_used_up),
 		cmocka_unit_test(test_loop_without_window_sleeps_without_spinning),
-		cmocka_unit_test(test_loop_busy_time_is_that_of_work),
-		cmocka_unit_test(test_loop_spinning_is_not_busy),
 	};
 
 	alarm(120); /* a lost wake-up would hang */
