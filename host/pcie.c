@@ -193,6 +193,11 @@ static int pcie_process(struct nvmh_ctrl *ctrl)
 	} else if (NVME_CSTS_CFS(csts)) {
 		pcie->watch = false;
 		nvmh_ctrl_lost(ctrl, "the controller reports a fatal error (CSTS.CFS)");
+	} else if (!NVME_CSTS_RDY(csts)) {
+		pcie->watch = false;
+		nvmh_ctrl_lost(
+			ctrl,
+			"the controller is not ready any more (CSTS.RDY is 0): it lost power, or something else has reset it");
 	}
 	return 0;
 }

@@ -62,6 +62,35 @@ static void test_fatal_status_while_live_resets_then_gives_up(void **state)
 	assert_says("fatal error");
 }
 
+/* Its slot lost power for a moment, or somebody reset its function through sysfs. */
+static void test_controller_reset_behind_our_back_is_brought_up_anew(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig_live(1, 0);
+	hold_one();
+	memset(rig.drive->bar, 0, FAKE_PCIE_BAR_BYTES);
+	fake_pcie_reset(rig.drive);
+	fake_pcie_step(rig.drive);
+	nvmh_ctrl_process(rig.ctrl);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_RESETTING);
+	assert_says("CSTS.RDY is 0");
+	for (i = 0; i < RIG_TURNS && nvmh_ctrl_state(rig.ctrl) != NVMH_LIVE; i++) {
+		rig_turn();
+		rig.ctrl->pause_until_ns = 1;
+	}
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
+	hold_one();
+	fake_pcie_release(rig.drive, 1, false);
+	rig_turn();
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, 0);
+	assert_int_equal(atomic_load(&rig.drive->faults), 0);
+}
+
 static void test_fatal_status_from_the_start_is_given_up(void **state)
 {
 	(void)state;
@@ -236,6 +265,7 @@ int main(void)
 		rigged(test_never_ready_is_given_up_after_tries),
 		rigged(test_mute_admin_queue_is_given_up),
 		rigged(test_fatal_status_while_live_resets_then_gives_up),
+		rigged(test_controller_reset_behind_our_back_is_brought_up_anew),
 		rigged(test_fatal_status_from_the_start_is_given_up),
 		rigged(test_losses_soon_after_each_other_end),
 		rigged(test_drive_that_does_not_stop_is_reset),
