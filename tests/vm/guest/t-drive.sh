@@ -11,6 +11,7 @@ NQN=nqn.2026-11.org.nvmetcp:vm
 PORT=4420
 BDF=0000:00:11.0                        # the daemon's: namespaces 1 and 2 are exported, 5 is not
 OTHER=0000:00:10.0                      # nobody's
+PI=0000:00:14.0                         # nobody's: namespace 1 keeps 8 bytes of metadata apart
 DRIVE_NQN=nqn.2019-08.org.qemu:multi
 KEEP=/run/drive
 CTL=/run/nvmetcpctl
@@ -75,9 +76,9 @@ same_fields() {
 
 # ---- directly ----
 
-list_shows_both() {
+list_shows_all() {
 	$CTL -o json drive list >$KEEP/list.json
-	[ "$(jq -r '.drives[].traddr' $KEEP/list.json | sort | xargs)" = "$OTHER $BDF" ]
+	[ "$(jq -r '.drives[].traddr' $KEEP/list.json | sort | xargs)" = "$OTHER $BDF $PI" ]
 	jq -e --arg d "$1" '[.drives[] | select(.driver == $d)] | length == '"$2" $KEEP/list.json
 	ctl list | grep -q "^$BDF"
 }
@@ -102,7 +103,7 @@ bind_both() {
 	ctl bind $BDF
 	ctl bind $OTHER
 	[ "$(pci_driver $BDF)" = vfio-pci ]
-	list_shows_both vfio-pci 2
+	list_shows_all vfio-pci 2
 }
 
 identify_is_nvme_clis() {
@@ -154,6 +155,25 @@ passthru_errors() {
 	refuses 1 "LBA Out of Range" \
 		ctl io-passthru $BDF --opcode=2 -n 5 --cdw11=1 --data-len=512
 	refuses 2 "no number" ctl admin-passthru $BDF --opcode=six
+}
+
+# Not checked by the drive: neither PRACT nor PRCHK.
+metadata_apart() {
+	ctl bind $PI
+	head -c 8192 /dev/urandom >$KEEP/blocks
+	head -c 16 /dev/urandom >$KEEP/md
+	ctl io-passthru $PI --opcode=1 -n 1 --cdw10=6 --cdw12=1 --data-len=8192 --write \
+		-i $KEEP/blocks --metadata-len=16 --metadata=$KEEP/md
+	ctl io-passthru $PI --opcode=2 -n 1 --cdw10=6 --cdw12=1 -l 8192 -r -b -m 16 \
+		-M $KEEP/md2 | cmp - $KEEP/blocks
+	cmp $KEEP/md $KEEP/md2
+	ctl io-passthru $PI --opcode=2 -n 1 --cdw10=7 -l 4096 -m 8 |
+		grep -A2 '^metadata:' | grep -q "^0000:$(tail -c 8 $KEEP/md | od -An -tx1)"
+	refuses 1 "moves 8 bytes of metadata" ctl io-passthru $PI --opcode=2 -n 1 -l 4096
+	refuses 1 "moves 8 bytes of metadata" ctl io-passthru $PI --opcode=2 -n 1 -l 4096 -m 16
+	refuses 1 "within the blocks" ctl io-passthru $PI --opcode=2 -n 2 -l 528 -m 16
+	ctl io-passthru $PI --opcode=2 -n 2 -l 528 >/dev/null
+	ctl release $PI
 }
 
 reset_directly() {
@@ -336,7 +356,7 @@ dmesg_clean() {
 
 must "the programs are there" setup
 must "nvme-cli under the kernel's driver" kernel_says
-t "list: with the kernel's driver" list_shows_both nvme 2
+t "list: with the kernel's driver" list_shows_all nvme 3
 t "a drive of the kernel's driver is not opened" needs_vfio
 t "bind: refused while mounted" bind_refused_while_mounted
 must "bind" bind_both
@@ -344,6 +364,7 @@ t "directly: identify says what nvme-cli said" identify_is_nvme_clis
 t "directly: smart-log, get-log" smart_is_nvme_clis
 t "directly: passthrough" passthru_works
 t "directly: passthrough refused and failed" passthru_errors
+t "directly: passthrough of metadata apart from the blocks" metadata_apart
 t "directly: reset, rescan" reset_directly
 t "directly: subsystem reset says that it cannot" subsystem_reset_where_it_can
 t "directly: format" format_directly
