@@ -295,9 +295,9 @@ int nvmet_serve(const struct config *cfg, bool hint)
 	if (!ret)
 		ret = accept_all();
 	if (!ret) {
+		say_ready();
 		if (hint)
 			say_hint();
-		say_ready();
 		ret = loop_run(nvmet.main_loop);
 	}
 	if (nvmet.main_loop) {
