@@ -88,7 +88,7 @@ endif
 
 BUILD_PACKAGES := gcc libc6-dev linux-libc-dev pkg-config libevent-dev libssl-dev liburing-dev \
 	libnvme-dev libjson-c-dev libisal-dev libsystemd-dev
-TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd \
+TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd g++ mandoc \
 	$(shell sed 's/\#.*//' tests/vm/packages 2>/dev/null)
 
 VM_KERNEL_PACKAGES := gcc libc6-dev make flex bison bc libelf-dev
@@ -334,8 +334,18 @@ format:
 put = $(if $(strip $(3)),install -d '$(DESTDIR)$(1)' && install -m $(2) $(3) '$(DESTDIR)$(1)/')
 
 # what nvmh.h includes: beside it when installed
-NVMH_COMMON_H := $(addprefix common/,nvme.h endian.h status.h util.h)
+NVMH_COMMON_H := $(addprefix common/,nvme.h endian.h)
+# of these only a part: names like BIT and min_of are not for other people's programs
+define NVMH_COMMON_PARTS
+sed -n -e '1,/^\#define COMMON_UTIL_H/p' -e '/^\#include/p' \
+	-e '/^\#define check_size/,/member " offset"/p' -e '$$p' common/util.h \
+	>'$(DESTDIR)$(INCLUDEDIR)/nvmh/common/util.h'
+sed -e '/^\/\*\*/,/^uint16_t status_from_errno/d' common/status.h \
+	>'$(DESTDIR)$(INCLUDEDIR)/nvmh/common/status.h'
+endef
 MAN_PAGES := $(wildcard common/*.[1-8] config/*.[1-8] host/*.[1-8] target/*.[1-8])
+# the other functions that a page of section 3 is about: each gets a page that leads there
+man_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z0-9_]*\).*/\1/p' $(1) | grep -vx $(basename $(notdir $(1)))
 # each goes where bash looks for it: under the program's name
 COMPLETIONS := $(wildcard target/*.bash)
 SCHEMA := $(wildcard config/*schema.json)
@@ -376,10 +386,13 @@ install: all $(UNITS)
 		ln -sf libnvmh.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libnvmh.so')
 	$(call put,$(INCLUDEDIR)/nvmh,644,host/nvmh.h)
 	$(call put,$(INCLUDEDIR)/nvmh/common,644,$(NVMH_COMMON_H))
+	$(NVMH_COMMON_PARTS)
 	$(if $(STATIC),install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' && \
 		printf '%s\n' "$$PC" >'$(DESTDIR)$(LIBDIR)/pkgconfig/nvmh.pc')
 	$(foreach n,1 2 3 4 5 6 7 8,$(if $(filter %.$n,$(MAN_PAGES)),\
 		$(call put,$(MANDIR)/man$n,644,$(filter %.$n,$(MAN_PAGES))) &&)) true
+	$(foreach p,$(filter %.3,$(MAN_PAGES)),for f in $$($(call man_names,$p)); do \
+		echo '.so man3/$(notdir $p)' >'$(DESTDIR)$(MANDIR)/man3/'$$f.3 || exit 1; done;)
 	$(foreach c,$(COMPLETIONS),install -d '$(DESTDIR)$(COMPLETIONSDIR)' && \
 		install -m 644 $c '$(DESTDIR)$(COMPLETIONSDIR)/$(basename $(notdir $c))' &&) true
 	$(call put,$(DATADIR),644,$(SCHEMA))
@@ -402,6 +415,8 @@ uninstall:
 		$(patsubst %,'$(DESTDIR)$(SYSUSERSDIR)/%',$(notdir $(SYSUSERS))) \
 		$(patsubst %,'$(DESTDIR)$(TMPFILESDIR)/%',$(notdir $(TMPFILES))) \
 		$(patsubst %,'$(DESTDIR)$(UDEVRULESDIR)/%',$(notdir $(UDEV_RULES)))
+	$(foreach p,$(filter %.3,$(MAN_PAGES)),for f in $$($(call man_names,$p)); do \
+		rm -f '$(DESTDIR)$(MANDIR)/man3/'$$f.3; done;)
 	rm -rf '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(INCLUDEDIR)/nvmh'
 
 # ---------------------------------------------------------------- the rest

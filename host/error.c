@@ -23,6 +23,11 @@ int nvmh_error(int err, const char *fmt, ...)
 	return err;
 }
 
+const char *nvmh_status_str(uint16_t status)
+{
+	return status_str(status);
+}
+
 const char *nvmh_strerror(void)
 {
 	return line;

@@ -131,6 +131,8 @@ void nvmh_transport_done(struct nvmh_transport *tr);
  * Return: one line, never NULL, valid until the next call into the library by this thread.
  */
 const char *nvmh_strerror(void);
+/* nvmh_status_str() - the specification's name of an NVMe status, as in nvmh_req.status; static text. Any thread. */
+const char *nvmh_status_str(uint16_t status);
 /* nvmh_ctrl_error() - why the controller is not live, one line; "" when it is. Context: controller's thread. */
 const char *nvmh_ctrl_error(const struct nvmh_ctrl *ctrl);
 
