@@ -507,6 +507,7 @@ const struct nvmh_transport_ops nvmh_mpath_ops = {
 	.queue_poll = nvmh_mpath_queue_poll,
 	.queue_arm = nvmh_mpath_queue_arm,
 	.queue_fd = nvmh_mpath_queue_fd,
+	.queue_cancel = nvmh_mpath_queue_cancel,
 	.queue_wipe = nvmh_mpath_queue_wipe,
 	.queue_release = nvmh_mpath_queue_release,
 	.reset = mpath_reset,

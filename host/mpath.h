@@ -154,6 +154,7 @@ struct mpath_io {
 	uint8_t tries;
 	bool fenced; /* to wait until @assoc of @slot is quiet */
 	bool once;   /* and not to be sent again */
+	bool cancelled;
 };
 
 struct mpath_queue {
@@ -262,6 +263,7 @@ int nvmh_mpath_queue_poll(struct nvmh_queue *q);
 int nvmh_mpath_queue_arm(struct nvmh_queue *q);
 int nvmh_mpath_queue_fd(struct nvmh_queue *q);
 void nvmh_mpath_queue_release(struct nvmh_queue *q);
+int nvmh_mpath_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req);
 void nvmh_mpath_queue_wipe(struct nvmh_queue *q);
 /* nvmh_mpath_io_send() - to the best path. Return: 0; -ENOTCONN, no path is usable now; -EAGAIN,
  * those that are have no room; -EINVAL, they cannot take it. */

@@ -223,6 +223,7 @@ int nvmh_mpath_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	io->tries = 0;
 	io->fenced = false;
 	io->once = false;
+	io->cancelled = false;
 	ret = nvmh_mpath_io_send(mq, io);
 	if (ret == -ENOTCONN || ret == -EAGAIN) {
 		nvmh_mpath_hold(mq, io);
@@ -300,6 +301,25 @@ void nvmh_mpath_queue_release(struct nvmh_queue *q)
 		if (path)
 			nvmh_queue_release(path_queue(mq, path));
 	}
+}
+
+/* What a path has is cancelled there, what is held by the next poll. */
+int nvmh_mpath_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req)
+{
+	struct mpath_queue *mq = queue_of(q);
+	struct mpath_io *io = &mq->ios[req->tag];
+	struct mpath_path *path = mpath_path_at(mq->mp, io->slot);
+
+	io->cancelled = true; /* should the path be lost, it is not sent again */
+	if (io->child.state != NVMH_REQ_BUSY) {
+		atomic_store(&q->check, true);
+		nvmh_queue_kick(q);
+	} else if (path && q->qid) {
+		nvmh_queue_cancel(path_queue(mq, path), &io->child);
+	} else if (path) {
+		nvmh_admin_cancel(path->ctrl, &io->child);
+	}
+	return 0;
 }
 
 /* Every request is about to end, held or not. */

@@ -237,6 +237,10 @@ static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 		return;
 	}
 	io->fenced = false;
+	if (io->cancelled) {
+		nvmh_mpath_io_end(mq, io, ST_ABORT_REQ, NULL);
+		return;
+	}
 	if (io->once || (fail_ns && now - io->since_ns >= fail_ns)) {
 		nvmh_mpath_io_end(mq, io, ST_HOST_PATH_ERROR, NULL);
 		return;

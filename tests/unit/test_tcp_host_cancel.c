@@ -230,6 +230,49 @@ static void test_tcp_host_cancel_then_close_ends_once(void **state)
 	}
 }
 
+/* A multipath controller: the path's queue is asked, and what no path has just ends. */
+static void test_tcp_host_cancel_over_several_paths(void **state)
+{
+	struct nvmh_ctrl_opts opts = { .trtype = "tcp",
+				       .traddr = "127.0.0.1",
+				       .subnqn = FAKE_SUBNQN,
+				       .nr_io_queues = 1,
+				       .ctrl_loss_ms = NVMH_NO_LIMIT };
+	struct guarded g;
+	struct session s;
+	uint64_t end;
+
+	(void)state;
+	start(&s, OBEY, &holding);
+	nvmh_ctrl_close(s.ctrl);
+	opts.trsvcid = s.port;
+	assert_int_equal(nvmh_mpath_open(&opts, 1, NULL, &s.ctrl), 0);
+	assert_int_equal(nvmh_ctrl_wait(s.ctrl, SESSION_WAIT_MS), 0);
+	guarded_init(&g, BLOCK);
+	read_one(&s, &g);
+	assert_int_equal(cancel(&s, &g), 0);
+	session_wait_done(&s, &g);
+	assert_int_equal(g.req.status, ST_ABORT_REQ);
+	assert_int_equal(atomic_load(&nr_aborts), 1);
+	assert_int_equal(cancel(&s, &g), -ENOENT);
+	/* lost, so that it is held until the path is back */
+	read_one(&s, &g);
+	nvmh_queue_commit(nvmh_ctrl_queue(s.ctrl, 0));
+	wait_count(&s, &nr_held, 2);
+	fake_target_stop(s.t);
+	end = clock_now_ms() + SESSION_WAIT_MS;
+	while (nvmh_ctrl_state(s.ctrl) == NVMH_LIVE && clock_now_ms() < end) {
+		if (!session_turn(&s))
+			session_sleep(&s);
+	}
+	assert_int_equal(g.nr_done, 0);
+	assert_int_equal(cancel(&s, &g), 0);
+	session_wait_done(&s, &g);
+	assert_int_equal(g.req.status, ST_ABORT_REQ);
+	guarded_free(&g);
+	nvmh_ctrl_close(s.ctrl);
+}
+
 /* ---- races ---- */
 
 enum {
@@ -422,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_cancel_of_all_ends_all_once),
 		cmocka_unit_test(test_tcp_host_cancel_then_loss_ends_once),
 		cmocka_unit_test(test_tcp_host_cancel_then_close_ends_once),
+		cmocka_unit_test(test_tcp_host_cancel_over_several_paths),
 		cmocka_unit_test(test_tcp_host_cancel_races_with_answers),
 		cmocka_unit_test(test_tcp_host_close_while_any_answer_is_missing),
 		cmocka_unit_test(test_tcp_host_close_while_connecting),
