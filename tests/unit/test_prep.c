@@ -200,7 +200,9 @@ static uint32_t note(const struct fake_cmd *cmd)
 
 	if (n < SEEN) {
 		seen[n] = *cmd;
-		memcpy(seen_data[n], cmd->icd, min_of(cmd->icd_len, (uint32_t)FEATURE_BYTES));
+		if (cmd->icd_len)
+			memcpy(seen_data[n], cmd->icd,
+			       min_of(cmd->icd_len, (uint32_t)FEATURE_BYTES));
 	}
 	atomic_store(&nr_seen, n + 1);
 	return n;
