@@ -36,7 +36,7 @@ enum {
 	AER_SMART_MASK = 0x1f, /* the critical warnings */
 };
 
-#define AER_ALL 0xffffff00u /* everything that has a bit in OAES */
+#define AER_ALL	    0xffffff00u /* everything that has a bit in OAES */
 /* namespace attributes, firmware activation, asymmetric access, discovery log */
 #define AER_NOTICES 0x80000b00u
 
