@@ -58,6 +58,8 @@ bool nvmh_retry_over(const struct nvmh_ctrl *ctrl, uint64_t now)
 	uint32_t tries = ctrl->ops->tries ? ctrl->ops->tries : 1;
 	uint32_t ms = nvmh_retry_pause_ms(ctrl);
 
+	if (ctrl->ops->stacked)
+		return true; /* those below had theirs */
 	if (ctrl->phase == NVMH_PHASE_LIVE)
 		ms = min_of(ms, (uint32_t)PAUSE_MS); /* the first try needs no pause */
 	if (ctrl->ops->remote)
