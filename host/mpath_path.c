@@ -50,13 +50,9 @@ static bool same_text(const char *a, const char *b, size_t size)
 	return !a[0] || !b[0] || !strncmp(a, b, size);
 }
 
-/* Against what the first live path said. Return: NULL, or why not. */
-static const char *wrong_subsystem(const struct mpath *mp, const struct nvme_id_ctrl *id)
+/* Return: NULL, or why a controller that says @id is not of the subsystem of one that said @known. */
+static const char *other_subsystem(const struct nvme_id_ctrl *id, const struct nvme_id_ctrl *known)
 {
-	const struct nvme_id_ctrl *known = &mp->ctrl->id;
-
-	if (!mp->set_up)
-		return NULL;
 	if (!same_text(id->subnqn, known->subnqn, sizeof(id->subnqn)))
 		return "its subsystem has another NQN than the other paths'";
 	if (memcmp(id->sn, known->sn, sizeof(id->sn)))
@@ -64,26 +60,29 @@ static const char *wrong_subsystem(const struct mpath *mp, const struct nvme_id_
 	return NULL;
 }
 
-/* Against the other live paths. */
+/* Against another live path. */
 static const char *wrong_beside(const struct mpath_path *path, const struct mpath_path *other)
 {
-	uint8_t one = path->ctrl->id.cmic & other->ctrl->id.cmic;
+	uint8_t both = path->ctrl->id.cmic & other->ctrl->id.cmic;
 
 	if (path->ctrl->cntlid == other->ctrl->cntlid)
 		return "it has the same CNTLID as another path";
-	if (!(one & NVME_CTRL_CMIC_MULTI_CTRL))
+	if (!(both & NVME_CTRL_CMIC_MULTI_CTRL))
 		return "its subsystem says that it has only one controller (CMIC)";
-	return NULL;
+	return other_subsystem(&path->ctrl->id, &other->ctrl->id);
 }
 
 static const char *wrong(const struct mpath_path *path)
 {
-	const char *why = wrong_subsystem(path->mp, &path->ctrl->id);
+	const struct mpath *mp = path->mp;
 	const struct mpath_path *other;
+	const char *why = NULL;
 	uint8_t i;
 
+	if (mp->set_up)
+		why = other_subsystem(&path->ctrl->id, &mp->ctrl->id);
 	for (i = 0; !why && i < NVMH_MAX_PATHS; i++) {
-		other = path->mp->slot[i].own;
+		other = mp->slot[i].own;
 		if (other && other != path && other->live && other->checked)
 			why = wrong_beside(path, other);
 	}

@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The multipath controller over made-up paths: options, policies, failover and failback, which
+ * controllers and namespaces are taken together, paths added and removed.
+ */
+#include "tests/unit/mpath_rig.h"
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_path_init();
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static void test_mpath_open_wrong_options_are_named(void **state)
+{
+	static const struct {
+		uint16_t nr;
+		const char *subnqn, *trtype, *hostnqn;
+		struct nvmh_mpath_opts opts;
+		const char *text;
+	} wrong[] = {
+		{ .nr = 0, .text = "nr_paths: 0" },
+		{ .nr = 17, .text = "nr_paths: 17" },
+		{ .nr = 2, .subnqn = "nqn.2024-01.org.example:else", .text = "path 1: subnqn" },
+		{ .nr = 2, .trtype = "pcie", .text = "path 1: trtype" },
+		{ .nr = 2, .hostnqn = "nqn.2024-01.org.example:h", .text = "path 1: hostnqn" },
+		{ .nr = 1, .opts = { .iopolicy = 3 }, .text = "iopolicy: 3" },
+		{ .nr = 1, .opts = { .hold_ms = -2 }, .text = "hold_ms: -2" },
+	};
+	struct nvmh_ctrl_opts paths[17];
+	struct nvmh_ctrl *ctrl = NULL;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		paths[0] = rig_path(&rig, 0);
+		paths[1] = rig_path(&rig, 1);
+		if (wrong[i].subnqn)
+			paths[1].subnqn = wrong[i].subnqn;
+		if (wrong[i].trtype)
+			paths[1].trtype = wrong[i].trtype;
+		if (wrong[i].hostnqn)
+			paths[1].hostnqn = wrong[i].hostnqn;
+		assert_int_equal(nvmh_mpath_open_with(paths, wrong[i].nr, &wrong[i].opts,
+						      &fake_path_ops, &ctrl),
+				 -EINVAL);
+		assert_non_null(strstr(nvmh_strerror(), wrong[i].text));
+		assert_null(ctrl);
+	}
+}
+
+static void test_mpath_open_is_live_with_the_first_path(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].unreachable = true;
+	rig_open(&rig, 2, NULL);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+	assert_int_equal(rig.nr_states, 1);
+	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 1);
+	assert_int_equal(nvmh_ctrl_nr_queues(rig.ctrl), 2);
+	assert_int_equal(nvmh_queue_room(nvmh_ctrl_queue(rig.ctrl, 0)), 16);
+	assert_false(rig_up(&rig, 0));
+	fake_path[0].unreachable = false;
+	rig_until(&rig, rig_up(&rig, 0));
+	assert_int_equal(rig.nr_states, 1);
+	assert_int_equal(rig.nr_ns_told, 0);
+	rig_close(&rig);
+}
+
+static void test_mpath_open_all_paths_refused_is_dead_and_says_why(void **state)
+{
+	struct nvmh_ctrl_opts paths[2];
+	struct rig rig = { 0 };
+
+	(void)state;
+	paths[0] = rig_path(&rig, 0);
+	paths[1] = rig_path(&rig, 1);
+	paths[0].ctrl_loss_ms = paths[1].ctrl_loss_ms = 1;
+	fake_path[0].unreachable = fake_path[1].unreachable = true;
+	assert_int_equal(nvmh_mpath_open_with(paths, 2, NULL, &fake_path_ops, &rig.ctrl), 0);
+	assert_int_equal(nvmh_ctrl_wait(rig.ctrl, RIG_WAIT_MS), -ECONNREFUSED);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_DEAD);
+	assert_non_null(strstr(nvmh_ctrl_error(rig.ctrl), "path 1"));
+	assert_non_null(strstr(nvmh_ctrl_error(rig.ctrl), "does not let it in"));
+	rig_close(&rig);
+}
+
+/* ---- policies ---- */
+
+static void count_ios(const struct nvmh_mpath_opts *opts, uint32_t nr, uint64_t *ios)
+{
+	struct rig_io io[12];
+	struct rig rig;
+	uint32_t i;
+
+	fake_path_init();
+	for (i = 0; i < 3; i++)
+		fake_path[i].by_hand = opts->iopolicy == NVMH_IOPOLICY_QUEUE_DEPTH && !i;
+	rig_open_up(&rig, 3, opts);
+	for (i = 0; i < nr; i++) {
+		rig_read(&rig, 0, &io[i], i);
+		rig_turn(&rig);
+	}
+	for (i = 0; i < 3; i++)
+		ios[i] = fake_path[i].nr_ios;
+	fake_path[0].by_hand = false;
+	for (i = 0; i < nr; i++)
+		rig_wait(&rig, &io[i], 0);
+	rig_close(&rig);
+}
+
+static void test_mpath_policy_chooses(void **state)
+{
+	uint64_t ios[3];
+
+	(void)state;
+	count_ios(&(struct nvmh_mpath_opts){ .iopolicy = NVMH_IOPOLICY_NUMA }, 12, ios);
+	assert_int_equal(ios[0], 12);
+	count_ios(&(struct nvmh_mpath_opts){ .iopolicy = NVMH_IOPOLICY_ROUND_ROBIN }, 12, ios);
+	assert_int_equal(ios[0], 4);
+	assert_int_equal(ios[1], 4);
+	assert_int_equal(ios[2], 4);
+	/* the first path does not answer: one command, and the others have all the rest */
+	count_ios(&(struct nvmh_mpath_opts){ .iopolicy = NVMH_IOPOLICY_QUEUE_DEPTH }, 12, ios);
+	assert_int_equal(ios[0], 1);
+	assert_int_equal(ios[1] + ios[2], 11);
+}
+
+/* ---- failover ---- */
+
+static void test_mpath_lost_path_read_goes_to_another_at_once(void **state)
+{
+	struct rig_io io, next;
+	struct nvmh_mpath_path info;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = fake_path[1].by_hand = true;
+	memset(fake_path_blocks[0][5], 0x5a, 512);
+	rig_open_up(&rig, 2, NULL);
+	rig_read(&rig, 0, &io, 5);
+	assert_int_equal(fake_path_count(&fake_path[0]), 1);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, fake_path_count(&fake_path[1]) == 1);
+	assert_int_equal(io.nr_done, 0);
+	assert_true(fake_path_find(&fake_path[1])->committed);
+	/* and what comes later goes there directly */
+	rig_read(&rig, 0, &next, 5);
+	assert_int_equal(fake_path_count(&fake_path[1]), 2);
+	fake_path_answer(fake_path_find(&fake_path[1]), 0);
+	fake_path_answer(fake_path_find(&fake_path[1]), 0);
+	rig_wait(&rig, &io, 0);
+	rig_wait(&rig, &next, 0);
+	assert_int_equal(io.data[0], 0x5a);
+	assert_int_equal(nvmh_mpath_path(rig.ctrl, 0, &info), 0);
+	assert_int_equal(info.failed_over, 1);
+	assert_false(info.usable);
+	assert_non_null(strstr(info.error, "the test"));
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	rig_close(&rig);
+}
+
+/* The owner of the queue sees the loss first: nothing is sent into the void, nothing fails. */
+static void test_mpath_broken_connection_submit_takes_another(void **state)
+{
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 2, NULL);
+	fake_path[0].broken = true;
+	rig_write(&rig, 0, &io, 3, 0x33);
+	assert_int_equal(fake_path[1].nr_ios, 1);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path_blocks[0][3][0], 0x33);
+	rig_close(&rig);
+}
+
+static void test_mpath_all_paths_lost_holds_and_keeps_the_order(void **state)
+{
+	struct rig_io io[8], late;
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	fake_path[0].by_hand = fake_path[1].by_hand = true;
+	rig_open_up(&rig, 2, &(struct nvmh_mpath_opts){ .iopolicy = NVMH_IOPOLICY_ROUND_ROBIN });
+	for (i = 0; i < 8; i++)
+		rig_read(&rig, 0, &io[i], i);
+	fake_path[0].unreachable = fake_path[1].unreachable = true;
+	fake_path_lose(&fake_path[1]);
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_CONNECTING);
+	/* still taken, and held */
+	rig_read(&rig, 0, &late, 9);
+	rig_settle(&rig);
+	assert_int_equal(nvmh_queue_room(nvmh_ctrl_queue(rig.ctrl, 0)), 16 - 9);
+	fake_path[1].unreachable = false;
+	rig_until(&rig, fake_path_count(&fake_path[1]) == 9);
+	for (i = 0; i < 9; i++) {
+		struct fake_path_cmd *cmd = fake_path_find(&fake_path[1]);
+
+		assert_int_equal(le32_get(cmd->sqe.cdw10), i < 8 ? i : 9);
+		fake_path_answer(cmd, 0);
+	}
+	for (i = 0; i < 8; i++)
+		rig_wait(&rig, &io[i], 0);
+	rig_wait(&rig, &late, 0);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	assert_int_equal(rig.states[1], NVMH_CONNECTING);
+	assert_int_equal(rig.states[2], NVMH_LIVE);
+	rig_close(&rig);
+}
+
+static void test_mpath_fast_io_fail_ends_what_has_no_path(void **state)
+{
+	struct nvmh_mpath_opts opts = { .fast_io_fail_ms = 30 };
+	struct rig_io io[2];
+	uint64_t start;
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 1, &opts);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_CONNECTING);
+	start = clock_now_ns();
+	rig_read(&rig, 0, &io[0], 1);
+	rig_write(&rig, 1, &io[1], 1, 1);
+	rig_wait(&rig, &io[0], ST_HOST_PATH_ERROR);
+	assert_true(clock_now_ns() - start >= 30000000u);
+	rig_wait(&rig, &io[1], ST_HOST_PATH_ERROR);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_CONNECTING);
+	rig_close(&rig);
+}
+
+static void test_mpath_given_up_ends_everything_once(void **state)
+{
+	struct nvmh_ctrl_opts path;
+	struct rig rig = { 0 };
+	struct rig_io io[4];
+	uint32_t i;
+
+	(void)state;
+	path = rig_path(&rig, 0);
+	path.ctrl_loss_ms = 100;
+	fake_path[0].by_hand = true;
+	assert_int_equal(nvmh_mpath_open_with(&path, 1, NULL, &fake_path_ops, &rig.ctrl), 0);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+	for (i = 0; i < 4; i++)
+		rig_read(&rig, i % 2, &io[i], i);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_DEAD);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(io[i].nr_done, 1);
+		assert_true(io[i].req.status == ST_HOST_PATH_ERROR ||
+			    io[i].req.status == ST_HOST_ABORTED);
+	}
+	assert_int_equal(nvmh_queue_submit(nvmh_ctrl_queue(rig.ctrl, 0), &io[0].req), -ENOTCONN);
+	assert_int_equal(nvmh_mpath_add(rig.ctrl, &path), -ENOTCONN);
+	rig_close(&rig);
+}
+
+static void test_mpath_close_under_held_requests_completes_them(void **state)
+{
+	struct rig_io io[6];
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	fake_path[0].by_hand = fake_path[1].by_hand = true;
+	rig_open_up(&rig, 2, NULL);
+	for (i = 0; i < 3; i++)
+		rig_write(&rig, i % 2, &io[i], i, 1);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_settle(&rig);
+	for (; i < 6; i++)
+		rig_write(&rig, i % 2, &io[i], i, 1);
+	rig_close(&rig);
+	for (i = 0; i < 6; i++) {
+		assert_int_equal(io[i].nr_done, 1);
+		assert_true(io[i].req.status);
+	}
+}
+
+static void test_mpath_reset_costs_no_request(void **state)
+{
+	struct rig_io io[2];
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 1, &(struct nvmh_mpath_opts){ .hold_ms = NVMH_NO_HOLD });
+	rig_read(&rig, 0, &io[0], 1);
+	rig_write(&rig, 1, &io[1], 1, 0x77);
+	fake_path[0].by_hand = false;
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	rig_wait(&rig, &io[0], 0);
+	rig_wait(&rig, &io[1], 0);
+	assert_int_equal(fake_path[0].nr_connects, 2);
+	assert_int_equal(nvmh_ctrl_subsystem_reset(rig.ctrl), -ENOTSUP);
+	rig_close(&rig);
+}
+
+/* ---- answers ---- */
+
+static void test_mpath_transient_answer_is_retried_a_few_times(void **state)
+{
+	static const uint16_t transient[] = { ST_NS_NOT_READY,
+					      ST_CMD_INTERRUPTED,
+					      ST_TRANSIENT_TRANSPORT,
+					      ST_PATH_INTERNAL,
+					      ST_HOST_PATH_ERROR,
+					      ST_HOST_ABORTED,
+					      ST_WRITE_FAULT | 1 << ST_CRD_SHIFT };
+	struct rig_io io;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(transient); i++) {
+		fake_path_init();
+		fake_path[0].by_hand = true;
+		rig_open_up(&rig, 1, NULL);
+		/* once, and then it works */
+		rig_write(&rig, 0, &io, 1, 0x11);
+		fake_path_answer(fake_path_find(&fake_path[0]), transient[i]);
+		rig_until(&rig, fake_path[0].nr_ios == 2);
+		assert_int_equal(io.nr_done, 0);
+		fake_path_answer(fake_path_find(&fake_path[0]), 0);
+		rig_wait(&rig, &io, 0);
+		/* Do Not Retry is obeyed */
+		rig_write(&rig, 0, &io, 1, 0x11);
+		fake_path_answer(fake_path_find(&fake_path[0]), transient[i] | ST_DNR);
+		rig_wait(&rig, &io, transient[i] | ST_DNR);
+		assert_int_equal(fake_path[0].nr_ios, 3);
+		rig_close(&rig);
+	}
+	/* always: then that is the answer */
+	fake_path_init();
+	fake_path[0].io_status = ST_NS_NOT_READY;
+	rig_open_up(&rig, 1, NULL);
+	rig_read(&rig, 0, &io, 1);
+	rig_wait(&rig, &io, ST_NS_NOT_READY);
+	assert_int_equal(fake_path[0].nr_ios, 1 + MPATH_MAX_TRIES);
+	rig_close(&rig);
+}
+
+static void test_mpath_answer_of_the_command_is_the_answer(void **state)
+{
+	static const uint16_t final[] = { ST_INVALID_FIELD, ST_LBA_RANGE | ST_DNR, ST_READ_ERROR,
+					  ST_COMPARE_FAILED, ST_RESERVATION_CONFLICT };
+	struct rig_io io;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, NULL);
+	for (i = 0; i < ARRAY_SIZE(final); i++) {
+		rig_read(&rig, 0, &io, 1);
+		fake_path_answer(fake_path_find(&fake_path[0]), final[i]);
+		rig_wait(&rig, &io, final[i]);
+		assert_int_equal(cqe_status(&io.req.cqe), final[i]);
+	}
+	assert_int_equal(fake_path[1].nr_ios, 0);
+	rig_close(&rig);
+}
+
+/* CRDT1 is waited for before the second try. */
+static void test_mpath_retry_delay_is_honoured(void **state)
+{
+	struct rig_io io;
+	uint64_t start;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	fake_path[0].id.crdt2 = htole16(3);
+	rig_open_up(&rig, 1, NULL);
+	rig_read(&rig, 0, &io, 1);
+	start = clock_now_ns();
+	fake_path_answer(fake_path_find(&fake_path[0]), ST_CMD_INTERRUPTED | 2 << ST_CRD_SHIFT);
+	rig_until(&rig, fake_path[0].nr_ios == 2);
+	assert_true(clock_now_ns() - start >= 300000000u);
+	fake_path_answer(fake_path_find(&fake_path[0]), 0);
+	rig_wait(&rig, &io, 0);
+	rig_close(&rig);
+}
+
+/* A path with a smaller queue: what has no room waits, in order. */
+static void test_mpath_full_path_queue_holds(void **state)
+{
+	struct rig_io io[16];
+	struct nvmh_ctrl_opts more;
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	more = rig_path(&rig, 1);
+	fake_path[1].by_hand = true;
+	fake_path[1].queue_size = 5;
+	rig_open_up(&rig, 1, NULL);
+	assert_int_equal(nvmh_mpath_add(rig.ctrl, &more), 1);
+	rig_until(&rig, rig_up(&rig, 1));
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_settle(&rig);
+	for (i = 0; i < 16; i++)
+		rig_read(&rig, 0, &io[i], i);
+	assert_int_equal(nvmh_queue_room(nvmh_ctrl_queue(rig.ctrl, 0)), 0);
+	for (i = 0; i < 16; i++) {
+		assert_true(fake_path_count(&fake_path[1]) <= 4);
+		assert_int_equal(le32_get(fake_path_find(&fake_path[1])->sqe.cdw10), i);
+		fake_path_answer(fake_path_find(&fake_path[1]), 0);
+		rig_wait(&rig, &io[i], 0);
+	}
+	rig_close(&rig);
+}
+
+/* ---- who belongs together ---- */
+
+static void expect_refused(const char *text)
+{
+	struct nvmh_mpath_path info;
+	struct rig rig;
+
+	rig_open(&rig, 2, NULL);
+	rig_until(&rig, rig_up(&rig, 0));
+	rig_until(&rig, !nvmh_mpath_path(rig.ctrl, 1, &info) && info.error[0]);
+	assert_non_null(strstr(info.error, text));
+	assert_false(info.usable);
+	assert_true(rig_up(&rig, 0));
+	rig_close(&rig);
+}
+
+static void test_mpath_other_subsystem_is_refused(void **state)
+{
+	(void)state;
+	memcpy(fake_path[1].id.subnqn, "nqn.2024-01.org.example:xx", 26);
+	expect_refused("another NQN");
+	fake_path_init();
+	fake_path[1].id.sn[0] = 'X';
+	expect_refused("another serial number");
+	fake_path_init();
+	fake_path[1].cntlid = fake_path[0].cntlid;
+	expect_refused("same CNTLID");
+	fake_path_init();
+	fake_path[1].id.cmic = 0;
+	expect_refused("CMIC");
+}
+
+static void test_mpath_other_namespace_is_left_out(void **state)
+{
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].ns[1] = fake_path[1].ns[1] = (struct fake_path_ns){ 2, 64, 2, false };
+	fake_path[1].ns[0].uuid = 9;	   /* another identity */
+	fake_path[1].ns[1].private = true; /* not shared */
+	fake_path[1].ns[2] = (struct fake_path_ns){ 3, 64, 3, false };
+	rig_open_up(&rig, 2, &(struct nvmh_mpath_opts){ .iopolicy = NVMH_IOPOLICY_ROUND_ROBIN });
+	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 3);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 0, 1), NVME_ANA_STATE_OPTIMIZED);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 1, 1), 0);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 1, 2), 0);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 0, 3), 0);
+	assert_int_equal(nvmh_ctrl_ns_by_nsid(rig.ctrl, 1)->uuid[0], 1);
+	rig_read(&rig, 0, &io, 1);
+	rig_wait(&rig, &io, 0);
+	rig_read(&rig, 0, &io, 1);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[1].nr_ios, 0);
+	rig_prep(&io, nvme_cmd_read, 3, 1, 0);
+	rig_start(&rig, 0, &io);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[1].nr_ios, 1);
+	rig_close(&rig);
+}
+
+static void rescan(struct rig *rig)
+{
+	assert_int_equal(nvmh_ctrl_rescan(rig->ctrl), 0);
+	rig_until(rig, !nvmh_ctrl_rescanning(rig->ctrl));
+	rig_settle(rig);
+}
+
+static void test_mpath_namespaces_change_come_and_go(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 2, NULL);
+	/* grown, as one path knows */
+	fake_path[1].ns[0].nsze = 128;
+	rescan(&rig);
+	assert_int_equal(nvmh_ctrl_ns(rig.ctrl, 0)->nsze, 128);
+	assert_int_equal(rig.nr_ns_told, 1);
+	fake_path[0].ns[0].nsze = 128;
+	rescan(&rig);
+	assert_int_equal(rig.nr_ns_told, 1);
+	/* a new one, over one path first */
+	fake_path[0].ns[1] = (struct fake_path_ns){ 2, 64, 2, false };
+	rescan(&rig);
+	assert_int_equal(rig.nr_ns_told, 2);
+	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
+	/* the path that has it is lost: it stays, for it may come back */
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_settle(&rig);
+	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
+	/* and comes back without it */
+	fake_path[0].ns[1].nsid = 0;
+	fake_path[0].unreachable = false;
+	rig_until(&rig, rig.nr_ns_told == 3);
+	assert_int_equal(rig.last_nsid, 2);
+	assert_true(rig.last_gone);
+	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 1);
+	rig_close(&rig);
+}
+
+/* Made anew with the same NSID: both paths have the new one in the end. */
+static void test_mpath_namespace_made_anew_is_taken_by_all(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 2, NULL);
+	fake_path[0].ns[0].uuid = 7;
+	rescan(&rig);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 0, 1), 0);
+	fake_path[1].ns[0].uuid = 7;
+	rescan(&rig);
+	assert_int_equal(nvmh_ctrl_ns(rig.ctrl, 0)->uuid[0], 7);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 0, 1), NVME_ANA_STATE_OPTIMIZED);
+	assert_int_equal(nvmh_mpath_ana_state(rig.ctrl, 1, 1), NVME_ANA_STATE_OPTIMIZED);
+	rig_close(&rig);
+}
+
+static void test_mpath_max_xfer_is_the_least(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	fake_path[1].max_xfer = 8192;
+	rig_open_up(&rig, 2, NULL);
+	assert_int_equal(nvmh_ctrl_max_xfer(rig.ctrl), 8192);
+	rig_close(&rig);
+}
+
+/* The second queue of a path that granted one: the other path has it; without that, an error. */
+static void test_mpath_fewer_queues_on_a_path(void **state)
+{
+	struct rig_io io;
+	struct nvmh_ctrl_opts more;
+	struct rig rig;
+
+	(void)state;
+	more = rig_path(&rig, 1);
+	fake_path[1].nr_queues = 1;
+	rig_open_up(&rig, 1, NULL);
+	assert_int_equal(nvmh_mpath_add(rig.ctrl, &more), 1);
+	rig_until(&rig, rig_up(&rig, 1));
+	rig_read(&rig, 1, &io, 1);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(nvmh_mpath_remove(rig.ctrl, 0), 0);
+	rig_until(&rig, !fake_path[0].ctrl);
+	rig_read(&rig, 0, &io, 1);
+	rig_wait(&rig, &io, 0);
+	rig_read(&rig, 1, &io, 1);
+	rig_wait(&rig, &io, ST_HOST_PATH_ERROR);
+	rig_close(&rig);
+}
+
+/* ---- paths come and go ---- */
+
+static void test_mpath_remove_drains_and_frees(void **state)
+{
+	struct nvmh_mpath_path info;
+	struct nvmh_ctrl_opts again;
+	struct rig_io io[2];
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, NULL);
+	rig_write(&rig, 0, &io[0], 1, 0x21);
+	assert_int_equal(nvmh_mpath_remove(rig.ctrl, 0), 0);
+	assert_int_equal(nvmh_mpath_remove(rig.ctrl, 0), 0);
+	rig_write(&rig, 0, &io[1], 2, 0x22);
+	assert_int_equal(fake_path[1].nr_ios, 1);
+	rig_settle(&rig);
+	assert_int_equal(nvmh_mpath_path(rig.ctrl, 0, &info), 0);
+	assert_true(info.removing);
+	assert_int_equal(info.outstanding, 1);
+	fake_path_answer(fake_path_find(&fake_path[0]), 0);
+	rig_until(&rig, nvmh_mpath_path(rig.ctrl, 0, &info) == -ENOENT);
+	rig_wait(&rig, &io[0], 0);
+	rig_wait(&rig, &io[1], 0);
+	assert_null(fake_path[0].ctrl);
+	assert_int_equal(nvmh_mpath_remove(rig.ctrl, 0), -ENOENT);
+	assert_int_equal(nvmh_mpath_remove(rig.ctrl, 1), -EBUSY);
+	again = rig_path(&rig, 2);
+	assert_int_equal(nvmh_mpath_add(rig.ctrl, &again), 0);
+	rig_until(&rig, rig_up(&rig, 0));
+	rig_close(&rig);
+}
+
+static void test_mpath_functions_refuse_other_controllers(void **state)
+{
+	struct nvmh_ctrl_opts opts;
+	struct nvmh_mpath_path info;
+	struct nvmh_ctrl *ctrl;
+	struct rig rig = { 0 };
+
+	(void)state;
+	opts = rig_path(&rig, 0);
+	assert_int_equal(nvmh_ctrl_open_with(&opts, &fake_path_ops, &ctrl), 0);
+	assert_int_equal(nvmh_mpath_add(ctrl, &opts), -EINVAL);
+	assert_int_equal(nvmh_mpath_remove(ctrl, 0), -EINVAL);
+	assert_int_equal(nvmh_mpath_path(ctrl, 0, &info), -EINVAL);
+	assert_int_equal(nvmh_mpath_ana_state(ctrl, 0, 1), -EINVAL);
+	nvmh_ctrl_close(ctrl);
+}
+
+/* ---- admin ---- */
+
+static void test_mpath_admin_reads_survive_a_loss_others_do_not(void **state)
+{
+	static uint8_t page[4096];
+	struct nvmh_req format = { .sqe = { .opcode = nvme_admin_format_nvm } };
+	struct nvmh_req aer = { .sqe = { .opcode = nvme_admin_async_event } };
+	struct rig_io io, lost;
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 2, NULL);
+	assert_int_equal(nvmh_identify(rig.ctrl, 0, NVME_IDENTIFY_CNS_CTRL, 0, page), 0);
+	aer.done = rig_done;
+	assert_int_equal(nvmh_admin_submit(rig.ctrl, &aer), -EINVAL);
+	memset(&io, 0, sizeof(io));
+	io.iov = (struct iovec){ page, 4096 };
+	io.req.sqe.opcode = nvme_admin_identify;
+	io.req.sqe.cdw10 = le32_make(NVME_IDENTIFY_CNS_CTRL);
+	io.req.iov = &io.iov;
+	io.req.nr_iov = 1;
+	io.req.len = 4096;
+	io.req.dir = NVMH_FROM_CTRL;
+	io.req.done = rig_done;
+	io.req.arg = &io;
+	assert_int_equal(nvmh_admin_submit(rig.ctrl, &io.req), 0);
+	memset(&lost, 0, sizeof(lost));
+	lost.req = format;
+	lost.req.done = rig_done;
+	lost.req.arg = &lost;
+	assert_int_equal(nvmh_admin_submit(rig.ctrl, &lost.req), 0);
+	/* both are on the first path, which goes before it answers */
+	fake_path[0].unreachable = true;
+	nvmh_queue_abort_all(&fake_path[0].ctrl->adminq, ST_HOST_ABORTED);
+	fake_path_lose(&fake_path[0]);
+	rig_wait(&rig, &lost, ST_HOST_ABORTED);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(((struct nvme_id_ctrl *)page)->cntlid, htole16(2));
+	rig_close(&rig);
+}
+
+#define mpath_test(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		mpath_test(test_mpath_open_wrong_options_are_named),
+		mpath_test(test_mpath_open_is_live_with_the_first_path),
+		mpath_test(test_mpath_open_all_paths_refused_is_dead_and_says_why),
+		mpath_test(test_mpath_policy_chooses),
+		mpath_test(test_mpath_lost_path_read_goes_to_another_at_once),
+		mpath_test(test_mpath_broken_connection_submit_takes_another),
+		mpath_test(test_mpath_all_paths_lost_holds_and_keeps_the_order),
+		mpath_test(test_mpath_fast_io_fail_ends_what_has_no_path),
+		mpath_test(test_mpath_given_up_ends_everything_once),
+		mpath_test(test_mpath_close_under_held_requests_completes_them),
+		mpath_test(test_mpath_reset_costs_no_request),
+		mpath_test(test_mpath_transient_answer_is_retried_a_few_times),
+		mpath_test(test_mpath_answer_of_the_command_is_the_answer),
+		mpath_test(test_mpath_retry_delay_is_honoured),
+		mpath_test(test_mpath_full_path_queue_holds),
+		mpath_test(test_mpath_other_subsystem_is_refused),
+		mpath_test(test_mpath_other_namespace_is_left_out),
+		mpath_test(test_mpath_namespaces_change_come_and_go),
+		mpath_test(test_mpath_namespace_made_anew_is_taken_by_all),
+		mpath_test(test_mpath_max_xfer_is_the_least),
+		mpath_test(test_mpath_fewer_queues_on_a_path),
+		mpath_test(test_mpath_remove_drains_and_frees),
+		mpath_test(test_mpath_functions_refuse_other_controllers),
+		mpath_test(test_mpath_admin_reads_survive_a_loss_others_do_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Writes of a lost path: never sent elsewhere before the lost controller is known to be quiet, by
+ * time or by a Cross-Controller Reset, so that a stale one never lands on a newer one; with several
+ * paths and with one.
+ * NVM Express Base Specification 2.3, "Communication Loss Handling".
+ */
+#include "tests/unit/mpath_rig.h"
+
+enum {
+	CIU = 0x42,
+	CQT_MS = 20,
+	NS_PER_MS = 1000000,
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_path_init();
+	return 0;
+}
+
+static uint8_t *id_byte(struct fake_path *p, size_t off)
+{
+	return (uint8_t *)&p->id + off;
+}
+
+/* Both paths offer Cross-Controller Reset; KATO is so long that only that can help. */
+static void offer_ccr(void)
+{
+	uint16_t i;
+	uint8_t j;
+
+	for (i = 0; i < 3; i++) {
+		*id_byte(&fake_path[i], 135) = (uint8_t)(CIU + i);
+		for (j = 0; j < 8; j++)
+			*id_byte(&fake_path[i], 136 + j) = (uint8_t)(0x11 * (j + 1));
+		*id_byte(&fake_path[i], 1807) = 4;
+	}
+}
+
+/* A write that was sent over path 0, which is lost then. Return: when. */
+static uint64_t lose_write(struct rig *rig, struct rig_io *io, uint8_t opcode)
+{
+	uint64_t now;
+
+	rig_prep(io, opcode, 1, 7, 0x99);
+	rig_start(rig, 0, io);
+	assert_int_equal(fake_path_count(&fake_path[0]), 1);
+	now = clock_now_ns();
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	return now;
+}
+
+/* ---- time ---- */
+
+static void check_held_for(uint64_t wait_ms, const struct nvmh_mpath_opts *opts)
+{
+	struct rig_io io, read;
+	uint64_t start;
+	struct rig rig;
+
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, opts);
+	start = lose_write(&rig, &io, nvme_cmd_write);
+	/* a read goes on meanwhile */
+	rig_read(&rig, 1, &read, 7);
+	rig_wait(&rig, &read, 0);
+	rig_until(&rig, fake_path[1].nr_ios == 2);
+	assert_true(clock_now_ns() - start >= wait_ms * NS_PER_MS);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path_blocks[0][7][0], 0x99);
+	rig_close(&rig);
+}
+
+static void test_mpath_hold_lasts_kato_and_cqt(void **state)
+{
+	(void)state;
+	*id_byte(&fake_path[0], 386) = CQT_MS;
+	check_held_for(RIG_KATO_MS + CQT_MS, NULL);
+	/* traffic counts as keep alive: it may notice one KATO later */
+	fake_path_init();
+	fake_path[0].id.ctratt = htole32(NVME_CTRL_CTRATT_TBKAS);
+	check_held_for(2 * RIG_KATO_MS, NULL);
+	fake_path_init();
+	check_held_for(120, &(struct nvmh_mpath_opts){ .hold_ms = 120 });
+}
+
+/* Lost at once after it was live, it was reached just now: the specification's times. */
+static void test_mpath_hold_counts_from_when_it_was_reached(void **state)
+{
+	struct rig_io io;
+	uint64_t heard;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, NULL);
+	heard = clock_now_ns();
+	fake_path[0].ctrl->heard_ns = heard;
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_until(&rig, fake_path[1].nr_ios == 1);
+	assert_true(clock_now_ns() - heard >= 2ull * RIG_KATO_MS * NS_PER_MS);
+	rig_wait(&rig, &io, 0);
+	rig_close(&rig);
+}
+
+/* What changes nothing, and what was never sent, does not wait. KATO is an hour. */
+static void test_mpath_hold_is_not_for_all(void **state)
+{
+	static const uint8_t opcodes[] = { nvme_cmd_read, nvme_cmd_flush, nvme_cmd_compare,
+					   nvme_cmd_verify };
+	struct nvmh_mpath_opts opts = { .hold_ms = 3600000 };
+	struct rig_io io;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		fake_path_init();
+		fake_path[0].by_hand = true;
+		rig_open_up(&rig, 2, &opts);
+		lose_write(&rig, &io, opcodes[i]);
+		rig_wait(&rig, &io, 0);
+		rig_close(&rig);
+	}
+	/* a write that found no path, and one that an answer sent elsewhere */
+	fake_path_init();
+	rig_open_up(&rig, 1, &opts);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_CONNECTING);
+	rig_write(&rig, 0, &io, 1, 1);
+	fake_path[0].unreachable = false;
+	rig_wait(&rig, &io, 0);
+	fake_path[0].by_hand = true;
+	rig_write(&rig, 0, &io, 1, 1);
+	fake_path_answer(fake_path_find(&fake_path[0]), ST_NS_NOT_READY);
+	fake_path[0].by_hand = false;
+	rig_wait(&rig, &io, 0);
+	rig_close(&rig);
+	/* none at all was asked for */
+	fake_path_init();
+	fake_path[0].by_hand = true;
+	opts.hold_ms = NVMH_NO_HOLD;
+	rig_open_up(&rig, 2, &opts);
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_wait(&rig, &io, 0);
+	rig_close(&rig);
+}
+
+/* The one path comes back at once, as another association: the write waits all the same. */
+static void test_mpath_hold_one_path_waits_for_the_old_controller(void **state)
+{
+	struct rig_io io, read;
+	uint64_t start;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 1, NULL);
+	start = lose_write(&rig, &io, nvme_cmd_write);
+	fake_path[0].by_hand = fake_path[0].unreachable = false;
+	rig_read(&rig, 1, &read, 1);
+	rig_wait(&rig, &read, 0);
+	assert_int_equal(fake_path[0].nr_connects, 2);
+	rig_wait(&rig, &io, 0);
+	assert_true(clock_now_ns() - start >= 1ull * RIG_KATO_MS * NS_PER_MS);
+	assert_int_equal(fake_path[0].nr_ios, 3);
+	rig_close(&rig);
+}
+
+/* Lost again and again: each association is waited for. */
+static void test_mpath_hold_many_losses_in_a_row(void **state)
+{
+	struct rig_io io[8];
+	uint64_t lost[8];
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 1, NULL);
+	for (i = 0; i < 8; i++) {
+		rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+		lost[i] = lose_write(&rig, &io[i], nvme_cmd_write);
+		fake_path[0].unreachable = false;
+		rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_CONNECTING);
+		/* those of before may be back by now: they are answered */
+		rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+		while (fake_path_find(&fake_path[0]))
+			fake_path_answer(fake_path_find(&fake_path[0]), 0);
+		rig_settle(&rig);
+	}
+	fake_path[0].by_hand = false;
+	for (i = 0; i < 8; i++) {
+		rig_until(&rig, io[i].nr_done);
+		assert_int_equal(io[i].req.status, 0);
+	}
+	assert_true(clock_now_ns() - lost[7] >= 1ull * RIG_KATO_MS * NS_PER_MS);
+	rig_close(&rig);
+}
+
+/* The point of it all: the old controller executes the write late, the new data stay. */
+static void test_mpath_hold_stale_write_does_not_overtake(void **state)
+{
+	struct nvme_sqe stale;
+	struct rig_io io, newer;
+	uint8_t data[512];
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, NULL);
+	rig_write(&rig, 0, &io, 7, 0x99);
+	stale = fake_path_find(&fake_path[0])->sqe;
+	memcpy(data, fake_path_find(&fake_path[0])->data, sizeof(data));
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, !rig_up(&rig, 0));
+	rig_settle(&rig);
+	/* as long as it may still do so, the caller has not been told that it is done */
+	fake_path_execute(&stale, data, NULL);
+	assert_int_equal(io.nr_done, 0);
+	assert_int_equal(fake_path[1].nr_ios, 0);
+	rig_wait(&rig, &io, 0);
+	rig_write(&rig, 0, &newer, 7, 0xaa);
+	rig_wait(&rig, &newer, 0);
+	assert_int_equal(fake_path_blocks[0][7][0], 0xaa);
+	rig_close(&rig);
+}
+
+/* fast_io_fail_ms does not give a write back that may still be executed. */
+static void test_mpath_hold_comes_before_fast_io_fail(void **state)
+{
+	struct nvmh_mpath_opts opts = { .fast_io_fail_ms = 1, .hold_ms = 150 };
+	struct rig_io io;
+	uint64_t start;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 1, &opts);
+	start = lose_write(&rig, &io, nvme_cmd_write);
+	rig_wait(&rig, &io, ST_HOST_PATH_ERROR);
+	assert_true(clock_now_ns() - start >= 150ull * NS_PER_MS);
+	rig_close(&rig);
+}
+
+/* What must not be executed twice ends with an error, but not before the old one is quiet. */
+static void test_mpath_hold_does_not_repeat_what_counts_twice(void **state)
+{
+	static const uint8_t opcodes[] = { nvme_zns_cmd_append, nvme_cmd_resv_acquire,
+					   nvme_cmd_resv_register, nvme_cmd_copy, 0xc1 };
+	struct nvmh_mpath_opts opts = { .hold_ms = 60 };
+	struct rig_io io;
+	uint64_t start;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		fake_path_init();
+		fake_path[0].by_hand = true;
+		rig_open_up(&rig, 2, &opts);
+		start = lose_write(&rig, &io, opcodes[i]);
+		rig_wait(&rig, &io, ST_HOST_PATH_ERROR);
+		assert_true(clock_now_ns() - start >= 60ull * NS_PER_MS);
+		assert_int_equal(fake_path[1].nr_ios, 0);
+		rig_close(&rig);
+	}
+}
+
+/* ---- Cross-Controller Reset ---- */
+
+static const struct nvmh_mpath_opts an_hour = { .hold_ms = 3600000 };
+
+static void test_mpath_ccr_at_once_lets_go(void **state)
+{
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	offer_ccr();
+	fake_path[0].by_hand = true;
+	fake_path[1].ccr_dw0 = 1;
+	rig_open_up(&rig, 2, &an_hour);
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[1].nr_ccr, 1);
+	assert_int_equal(le32_get(fake_path[1].ccr_sqe.cdw10), CIU << 16 | 1);
+	assert_int_equal(le32_get(fake_path[1].ccr_sqe.cdw12), 0x44332211);
+	assert_int_equal(le32_get(fake_path[1].ccr_sqe.cdw13), 0x88776655);
+	assert_int_equal(fake_path[1].nr_ccr_logs, 0);
+	rig_close(&rig);
+}
+
+static void set_ccr_log(struct fake_path *p, uint8_t status)
+{
+	const uint8_t entries[] = {
+		9, 0, CIU, 0, 2, 0, 1,	    0, /* of another controller */
+		1, 0, CIU, 0, 2, 0, status, 0,
+	};
+
+	p->ccr_log[0] = 2;
+	memcpy(p->ccr_log + 8, entries, sizeof(entries));
+}
+
+static void test_mpath_ccr_that_takes_time_is_found_in_the_log(void **state)
+{
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	offer_ccr();
+	fake_path[0].by_hand = true;
+	set_ccr_log(&fake_path[1], 0);
+	rig_open_up(&rig, 2, &an_hour);
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_until(&rig, fake_path[1].nr_ccr_logs == 2);
+	assert_int_equal(io.nr_done, 0);
+	assert_int_equal(fake_path[1].nr_ios, 0);
+	set_ccr_log(&fake_path[1], 1);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[1].nr_ccr, 1);
+	rig_close(&rig);
+}
+
+/* Refused, failed, unknown to the log or unanswered: another path is asked, at last time decides. */
+static void test_mpath_ccr_that_fails_leaves_it_to_time(void **state)
+{
+	struct nvmh_mpath_opts opts = { .hold_ms = 400 };
+	struct rig_io io;
+	uint64_t start;
+	struct rig rig;
+	int way;
+
+	(void)state;
+	for (way = 0; way < 4; way++) {
+		fake_path_init();
+		offer_ccr();
+		fake_path[0].by_hand = true;
+		fake_path[2].ccr_status = ST_INVALID_FIELD | ST_DNR;
+		if (way == 0)
+			fake_path[1].ccr_status = ST_INVALID_OPCODE | ST_DNR;
+		if (way == 1)
+			set_ccr_log(&fake_path[1], 2);
+		if (way == 3)
+			fake_path[1].ccr_silent = true;
+		rig_open_up(&rig, 3, &opts);
+		start = lose_write(&rig, &io, nvme_cmd_write);
+		rig_wait(&rig, &io, 0);
+		assert_true(clock_now_ns() - start >= 400ull * NS_PER_MS);
+		if (way != 3) {
+			assert_int_equal(fake_path[1].nr_ccr, 1);
+			assert_int_equal(fake_path[2].nr_ccr, 1);
+		}
+		rig_close(&rig);
+	}
+}
+
+static void test_mpath_ccr_is_not_asked_of_who_has_none(void **state)
+{
+	struct nvmh_mpath_opts opts = { .hold_ms = 60 };
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	offer_ccr();
+	fake_path[0].by_hand = true;
+	*id_byte(&fake_path[1], 1807) = 0;
+	rig_open_up(&rig, 2, &opts);
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[1].nr_ccr, 0);
+	rig_close(&rig);
+}
+
+/* The path over which it was asked for goes too: the next that is live is asked. */
+static void test_mpath_ccr_helper_is_lost(void **state)
+{
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	offer_ccr();
+	fake_path[0].by_hand = true;
+	fake_path[1].ccr_silent = true;
+	fake_path[2].ccr_dw0 = 1;
+	rig_open_up(&rig, 3, &an_hour);
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_until(&rig, fake_path[1].admin[0]);
+	fake_path[1].unreachable = true;
+	fake_path_lose(&fake_path[1]);
+	nvmh_queue_abort_all(&fake_path[1].ctrl->adminq, ST_HOST_ABORTED);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[2].nr_ccr, 2); /* for both that were lost */
+	rig_close(&rig);
+}
+
+#define hold_test(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		hold_test(test_mpath_hold_lasts_kato_and_cqt),
+		hold_test(test_mpath_hold_counts_from_when_it_was_reached),
+		hold_test(test_mpath_hold_is_not_for_all),
+		hold_test(test_mpath_hold_one_path_waits_for_the_old_controller),
+		hold_test(test_mpath_hold_many_losses_in_a_row),
+		hold_test(test_mpath_hold_stale_write_does_not_overtake),
+		hold_test(test_mpath_hold_comes_before_fast_io_fail),
+		hold_test(test_mpath_hold_does_not_repeat_what_counts_twice),
+		hold_test(test_mpath_ccr_at_once_lets_go),
+		hold_test(test_mpath_ccr_that_takes_time_is_found_in_the_log),
+		hold_test(test_mpath_ccr_that_fails_leaves_it_to_time),
+		hold_test(test_mpath_ccr_is_not_asked_of_who_has_none),
+		hold_test(test_mpath_ccr_helper_is_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
