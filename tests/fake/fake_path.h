@@ -48,7 +48,7 @@ struct fake_path {
 	uint16_t io_status;	/* of every I/O command that is answered by itself */
 	struct nvme_id_ctrl id; /* cmic, oaes, ctratt, anatt, ana...; the rest is filled in */
 	struct fake_path_ns ns[FAKE_PATH_NS];
-	uint8_t ana[4096];
+	uint8_t ana[16384];
 	uint32_t ana_status; /* of Get Log Page 0Ch */
 	uint16_t ccr_status;
 	uint32_t ccr_dw0;

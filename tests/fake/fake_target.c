@@ -376,7 +376,7 @@ struct fake_target *fake_target_start(const struct fake_opts *opts)
 	assert(t);
 	t->opts = *opts;
 	set_defaults(&t->opts);
-	t->mem = calloc(1, FAKE_MEM_BYTES);
+	t->mem = opts->mem ? opts->mem : calloc(1, FAKE_MEM_BYTES);
 	t->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (opts->rcvbuf)
 		setsockopt(t->listen_fd, SOL_SOCKET, SO_RCVBUF, &opts->rcvbuf,
@@ -420,7 +420,8 @@ void fake_target_stop(struct fake_target *t)
 	}
 	pthread_cond_destroy(&t->cond);
 	pthread_mutex_destroy(&t->lock);
-	free(t->mem);
+	if (!t->opts.mem)
+		free(t->mem);
 	free(t);
 }
 

@@ -61,6 +61,9 @@ struct fake_opts {
 	uint16_t max_queues;  /* 0: 8 */
 	int rcvbuf;	      /* bytes of socket memory, 0: the system's */
 	uint32_t nr_disc;     /* entries of the discovery log */
+	uint16_t cntlid;      /* 0: 7 */
+	bool shared;	      /* one of several controllers that share the namespace */
+	uint8_t *mem;	      /* FAKE_MEM_BYTES of several targets, borrowed; NULL: of its own */
 	uint32_t genctr_step; /* added to its generation with each read of the header */
 	const struct fake_script *script;
 	void *arg; /* the script's */

@@ -12,12 +12,17 @@
 #include <string.h>
 
 enum {
-	CNTLID = 7,
+	CNTLID = 7, /* unless told otherwise */
 	NSID = 1,
 	CAP_TO = 10,
 	CAP_MQES = 127,
 	MAX_LOG_ENTRIES = 64, /* a longer log is only claimed */
 };
+
+static uint16_t cntlid_of(const struct fake_conn *c)
+{
+	return c->t->opts.cntlid ? c->t->opts.cntlid : CNTLID;
+}
 
 /* ---- data ---- */
 
@@ -162,10 +167,10 @@ static void connect_cmd(struct fake_conn *c, const struct fake_cmd *cmd)
 		c->nr_io_conn = atomic_fetch_add(&c->t->nr_io_conns, 1);
 	if (script && script->connect && script->connect(c, cmd))
 		return;
-	if (le16_get(data.cntlid) != (c->qid ? CNTLID : NVME_CNTLID_DYNAMIC))
+	if (le16_get(data.cntlid) != (c->qid ? cntlid_of(c) : NVME_CNTLID_DYNAMIC))
 		fake_conn_violation(c, "Connect of queue %d with CNTLID %04x", c->qid,
 				    le16_get(data.cntlid));
-	fake_conn_rsp(c, cmd->sqe.cid, 0, CNTLID);
+	fake_conn_rsp(c, cmd->sqe.cid, 0, cntlid_of(c));
 }
 
 static void property_get(struct fake_conn *c, const struct nvme_fabrics_property *p)
@@ -233,7 +238,8 @@ static void identify_ctrl(struct fake_conn *c, uint8_t *buf)
 	const struct fake_script *script = c->t->opts.script;
 	struct nvme_id_ctrl id = {
 		.mdts = 8,
-		.cntlid = htole16(CNTLID),
+		.cntlid = htole16(cntlid_of(c)),
+		.cmic = c->t->opts.shared ? NVME_CTRL_CMIC_MULTI_CTRL : 0,
 		.ver = htole32(0x20000),
 		.cntrltype = NVME_CTRL_CNTRLTYPE_IO,
 		.kas = htole16(1),
@@ -263,6 +269,7 @@ static void identify(struct fake_conn *c, const struct nvme_sqe *sqe)
 		.nsze = htole64(FAKE_MEM_BYTES / FAKE_LBA_BYTES),
 		.ncap = htole64(FAKE_MEM_BYTES / FAKE_LBA_BYTES),
 		.lbaf[0].ds = 9,
+		.nmic = c->t->opts.shared ? NVME_NS_NMIC_SHARED : 0,
 	};
 
 	switch (le32_get(sqe->cdw10) & 0xff) {
