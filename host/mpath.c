@@ -66,7 +66,9 @@ static int take_size(struct mpath *mp, const struct nvmh_ctrl *from)
 	int ret = 0;
 
 	if (mp->set_up) {
-		ctrl->max_xfer = min_of(ctrl->max_xfer, from->max_xfer);
+		/* owners of queues read it */
+		if (from->max_xfer < ctrl->max_xfer)
+			ctrl->max_xfer = from->max_xfer;
 		return 0;
 	}
 	for (i = 0; !ret && i < from->nr_ioq; i++)
