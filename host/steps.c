@@ -403,9 +403,12 @@ int nvmh_step_io_queues(struct nvmh_ctrl *ctrl)
 int nvmh_step_async_events(struct nvmh_ctrl *ctrl)
 {
 	uint32_t wanted = ctrl->opts.on_event ? AER_ALL : AER_NOTICES;
-	uint32_t config = (le32toh(ctrl->id.oaes) & wanted) | AER_SMART_MASK;
+	uint32_t config = le32toh(ctrl->id.oaes) & wanted;
 	int ret;
 
+	/* one that has no health to warn about refuses them together with the rest */
+	if (has_io(&ctrl->id))
+		config |= AER_SMART_MASK;
 	ret = set_feature(ctrl, NVME_FEAT_FID_ASYNC_EVENT, config);
 	if (ret)
 		return ret;

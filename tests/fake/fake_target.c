@@ -47,14 +47,16 @@ void fake_conn_send(struct fake_conn *c, const void *buf, size_t len)
 	size_t piece;
 	ssize_t n;
 
+	pthread_mutex_lock(&c->send_lock);
 	while (len) {
 		piece = c->t->opts.send_bytes ? min_of(len, (size_t)c->t->opts.send_bytes) : len;
 		n = send(c->fd, p, piece, MSG_NOSIGNAL);
 		if (n <= 0)
-			return;
+			break;
 		p += n;
 		len -= (size_t)n;
 	}
+	pthread_mutex_unlock(&c->send_lock);
 }
 
 static size_t put_crc(uint8_t *p, uint32_t crc)
@@ -331,6 +333,7 @@ static void conn_start(struct fake_target *t, int fd)
 	c->t = t;
 	c->fd = fd;
 	c->qid = -1;
+	pthread_mutex_init(&c->send_lock, NULL);
 	c->pdu = malloc(FAKE_PDU_MAX);
 	assert(c->pdu);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -377,6 +380,8 @@ struct fake_target *fake_target_start(const struct fake_opts *opts)
 	t->opts = *opts;
 	set_defaults(&t->opts);
 	t->mem = opts->mem ? opts->mem : calloc(1, FAKE_MEM_BYTES);
+	atomic_store(&t->nr_disc, opts->nr_disc);
+	atomic_store(&t->genctr_step, opts->genctr_step);
 	t->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (opts->rcvbuf)
 		setsockopt(t->listen_fd, SOL_SOCKET, SO_RCVBUF, &opts->rcvbuf,
@@ -415,6 +420,7 @@ void fake_target_stop(struct fake_target *t)
 	for (i = 0; i < t->nr_conns; i++) {
 		pthread_join(t->conns[i]->thread, NULL);
 		close(t->conns[i]->fd);
+		pthread_mutex_destroy(&t->conns[i]->send_lock);
 		free(t->conns[i]->pdu);
 		free(t->conns[i]);
 	}

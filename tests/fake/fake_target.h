@@ -47,6 +47,8 @@ struct fake_script {
 	bool (*admin)(struct fake_conn *c, const struct fake_cmd *cmd); /* after Connect */
 	bool (*io)(struct fake_conn *c, const struct fake_cmd *cmd);
 	void (*identify)(struct nvme_id_ctrl *id); /* changes it */
+	/* changes entry @i of the discovery log */
+	void (*disc)(struct fake_conn *c, uint32_t i, struct nvmf_disc_log_entry *e);
 };
 
 struct fake_opts {
@@ -65,6 +67,7 @@ struct fake_opts {
 	bool shared;	      /* one of several controllers that share the namespace */
 	uint8_t *mem;	      /* FAKE_MEM_BYTES of several targets, borrowed; NULL: of its own */
 	uint32_t genctr_step; /* added to its generation with each read of the header */
+	uint32_t oaes;	      /* events that it announces; it refuses to enable others */
 	const struct fake_script *script;
 	void *arg; /* the script's */
 };
@@ -88,7 +91,8 @@ struct fake_conn {
 	uint32_t nr_cmds;    /* I/O commands so far: scripts act on one of them */
 	bool deaf;	     /* H2CData is read and forgotten */
 	uint32_t nr_io_conn; /* how many I/O queues were connected before this one */
-	uint8_t *pdu;	     /* FAKE_PDU_MAX: the PDU just read, padding and digests taken out */
+	pthread_mutex_t send_lock;
+	uint8_t *pdu; /* FAKE_PDU_MAX: the PDU just read, padding and digests taken out */
 	const uint8_t *data;
 	uint32_t data_len;
 	struct fake_write writes[FAKE_MAX_WRITES];
@@ -116,6 +120,15 @@ struct fake_target {
 	_Atomic uint32_t cc;
 	_Atomic uint32_t nr_keep_alives;
 	_Atomic uint32_t genctr;
+	_Atomic uint32_t nr_disc;
+	_Atomic uint32_t genctr_step;
+	_Atomic uint32_t nr_disc_reads; /* of its header */
+	/* under lock: events of the newest admin queue */
+	struct fake_conn *aer_conn; /* has an Asynchronous Event Request outstanding */
+	uint16_t aer_cid;
+	uint32_t aen_config;
+	bool disc_changed; /* to be told */
+	bool disc_masked;  /* told or to be told, and the log not read since with RAE 0 */
 	_Atomic uint32_t nr_io_conns;
 	_Atomic bool gate;	   /* for scripts: fake_conn_gate() waits until a test opens it */
 	_Atomic uint32_t nr_stale; /* for scripts: bytes read after that */
@@ -130,6 +143,16 @@ void fake_target_stop(struct fake_target *t);
 void fake_target_drop(struct fake_target *t);
 /* fake_target_wait_term() - wait up to @ms for a TermReq. Return: its FES, or -1. */
 int fake_target_wait_term(struct fake_target *t, int ms, uint32_t *fei);
+/*
+ * fake_target_event() - complete the outstanding Asynchronous Event Request with @dw0, whether that
+ * event is enabled or not. Return: there was one.
+ */
+bool fake_target_event(struct fake_target *t, uint32_t dw0);
+/*
+ * fake_target_disc() - the discovery log has @nr entries from now on, and another generation; hosts
+ * that want to know are told
+ */
+void fake_target_disc(struct fake_target *t, uint32_t nr);
 /* fake_target_violation() - what the host did wrong so far; "" for nothing */
 const char *fake_target_violation(struct fake_target *t);
 

@@ -17,6 +17,7 @@ enum {
 	CAP_TO = 10,
 	CAP_MQES = 127,
 	MAX_LOG_ENTRIES = 64, /* a longer log is only claimed */
+	LOG_RAE = 1 << 15,
 };
 
 static uint16_t cntlid_of(const struct fake_conn *c)
@@ -236,12 +237,14 @@ static void pad(char *field, size_t size, const char *text)
 static void identify_ctrl(struct fake_conn *c, uint8_t *buf)
 {
 	const struct fake_script *script = c->t->opts.script;
+	bool discovery = !strcmp(c->t->connect_data.subnqn, NVME_DISC_SUBSYS_NAME);
 	struct nvme_id_ctrl id = {
 		.mdts = 8,
 		.cntlid = htole16(cntlid_of(c)),
 		.cmic = c->t->opts.shared ? NVME_CTRL_CMIC_MULTI_CTRL : 0,
 		.ver = htole32(0x20000),
-		.cntrltype = NVME_CTRL_CNTRLTYPE_IO,
+		.cntrltype = discovery ? NVME_CTRL_CNTRLTYPE_DISCOVERY : NVME_CTRL_CNTRLTYPE_IO,
+		.oaes = htole32(c->t->opts.oaes),
 		.kas = htole16(1),
 		.sqes = 0x66,
 		.cqes = 0x44,
@@ -294,8 +297,12 @@ static void identify(struct fake_conn *c, const struct nvme_sqe *sqe)
 	send_data(c, sqe->cid, buf, sizeof(buf));
 }
 
-static void discovery_entry(uint32_t i, struct nvmf_disc_log_entry *e)
+/* ---- discovery ---- */
+
+static void discovery_entry(struct fake_conn *c, uint32_t i, struct nvmf_disc_log_entry *e)
 {
+	const struct fake_script *script = c->t->opts.script;
+
 	memset(e, 0, sizeof(*e));
 	e->trtype = NVMF_TRTYPE_TCP;
 	e->adrfam = NVMF_ADDR_FAMILY_IP4;
@@ -306,13 +313,79 @@ static void discovery_entry(uint32_t i, struct nvmf_disc_log_entry *e)
 	snprintf(e->subnqn, sizeof(e->subnqn), "%s%u", FAKE_SUBNQN, i);
 	if (i == 3) /* an escape sequence for somebody's terminal */
 		memcpy(e->traddr, "\x1b[2J", 4);
+	if (script && script->disc)
+		script->disc(c, i, e);
+}
+
+bool fake_target_event(struct fake_target *t, uint32_t dw0)
+{
+	struct fake_conn *c;
+	uint16_t cid;
+
+	pthread_mutex_lock(&t->lock);
+	c = t->aer_conn;
+	cid = t->aer_cid;
+	t->aer_conn = NULL;
+	pthread_mutex_unlock(&t->lock);
+	if (c)
+		fake_conn_rsp(c, cid, 0, dw0);
+	return c;
+}
+
+/* An event that is due, enabled and not told yet is told as soon as a request is there. */
+static void tell_disc(struct fake_target *t)
+{
+	bool due;
+
+	pthread_mutex_lock(&t->lock);
+	due = t->disc_changed && t->aer_conn && t->aen_config & NVME_CTRL_OAES_DL;
+	if (due)
+		t->disc_changed = false;
+	pthread_mutex_unlock(&t->lock);
+	if (due)
+		fake_target_event(t, NVME_LOG_LID_DISCOVER << 16 |
+					     NVME_AER_NOTICE_DISC_CHANGED << 8 | NVME_AER_NOTICE);
+}
+
+void fake_target_disc(struct fake_target *t, uint32_t nr)
+{
+	atomic_store(&t->nr_disc, nr);
+	atomic_fetch_add(&t->genctr, 1);
+	pthread_mutex_lock(&t->lock);
+	t->disc_changed = !t->disc_masked;
+	t->disc_masked = true;
+	pthread_mutex_unlock(&t->lock);
+	tell_disc(t);
+}
+
+static void async_event(struct fake_conn *c, const struct nvme_sqe *sqe)
+{
+	pthread_mutex_lock(&c->t->lock);
+	c->t->aer_conn = c;
+	c->t->aer_cid = sqe->cid;
+	pthread_mutex_unlock(&c->t->lock);
+	tell_disc(c->t);
+}
+
+/* A controller refuses to enable what it does not have, and then enables nothing. */
+static void set_events(struct fake_conn *c, const struct nvme_sqe *sqe)
+{
+	uint32_t config = le32_get(sqe->cdw11);
+	bool discovery = !strcmp(c->t->connect_data.subnqn, NVME_DISC_SUBSYS_NAME);
+	bool bad = config & ~(c->t->opts.oaes | (discovery ? 0 : 0x1fu));
+
+	pthread_mutex_lock(&c->t->lock);
+	c->t->aen_config = bad ? 0 : config;
+	pthread_mutex_unlock(&c->t->lock);
+	fake_conn_rsp(c, sqe->cid, bad ? ST_INVALID_FIELD | ST_DNR : 0, 0);
 }
 
 static void get_log(struct fake_conn *c, const struct nvme_sqe *sqe)
 {
 	uint64_t off = le32_get(sqe->cdw12) | (uint64_t)le32_get(sqe->cdw13) << 32;
 	uint32_t len = ((le32_get(sqe->cdw10) >> 16) + 1 + (le32_get(sqe->cdw11) << 16)) * 4;
-	uint32_t nr = min_of(c->t->opts.nr_disc, (uint32_t)MAX_LOG_ENTRIES);
+	uint32_t numrec = atomic_load(&c->t->nr_disc);
+	uint32_t nr = min_of(numrec, (uint32_t)MAX_LOG_ENTRIES);
 	size_t size = sizeof(struct nvmf_discovery_log) + nr * sizeof(struct nvmf_disc_log_entry);
 	struct nvmf_discovery_log *log;
 	uint32_t i;
@@ -324,10 +397,18 @@ static void get_log(struct fake_conn *c, const struct nvme_sqe *sqe)
 	}
 	log = calloc(1, size);
 	assert(log);
-	log->genctr = htole64(off ? 0 : atomic_fetch_add(&c->t->genctr, c->t->opts.genctr_step));
-	log->numrec = htole64(c->t->opts.nr_disc);
+	log->genctr =
+		htole64(off ? 0 : atomic_fetch_add(&c->t->genctr, atomic_load(&c->t->genctr_step)));
+	log->numrec = htole64(numrec);
 	for (i = 0; i < nr; i++)
-		discovery_entry(i, &log->entries[i]);
+		discovery_entry(c, i, &log->entries[i]);
+	if (!off) {
+		atomic_fetch_add(&c->t->nr_disc_reads, 1);
+		pthread_mutex_lock(&c->t->lock);
+		if (!(le32_get(sqe->cdw10) & LOG_RAE))
+			c->t->disc_masked = false;
+		pthread_mutex_unlock(&c->t->lock);
+	}
 	send_data(c, sqe->cid, (uint8_t *)log + off, len);
 	free(log);
 }
@@ -337,6 +418,7 @@ static void admin_cmd(struct fake_conn *c, const struct fake_cmd *cmd)
 	const struct fake_script *script = c->t->opts.script;
 	const struct nvme_sqe *sqe = &cmd->sqe;
 	uint32_t queues = c->t->opts.max_queues - 1u;
+	uint8_t fid = le32_get(sqe->cdw10) & 0xff;
 
 	if (script && script->admin && script->admin(c, cmd))
 		return;
@@ -351,13 +433,15 @@ static void admin_cmd(struct fake_conn *c, const struct fake_cmd *cmd)
 		get_log(c, sqe);
 		break;
 	case nvme_admin_set_features:
-		fake_conn_rsp(c, sqe->cid, 0,
-			      (le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_NUM_QUEUES
-				      ? queues << 16 | queues
-				      : 0);
+		if (fid == NVME_FEAT_FID_ASYNC_EVENT)
+			set_events(c, sqe);
+		else
+			fake_conn_rsp(c, sqe->cid, 0,
+				      fid == NVME_FEAT_FID_NUM_QUEUES ? queues << 16 | queues : 0);
 		break;
 	case nvme_admin_async_event:
-		break; /* nothing ever happens */
+		async_event(c, sqe);
+		break;
 	case nvme_admin_keep_alive:
 		atomic_fetch_add(&c->t->nr_keep_alives, 1);
 		fake_conn_rsp(c, sqe->cid, 0, 0);
