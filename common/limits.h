@@ -30,6 +30,8 @@ enum {
 	MAX_IOV = 1024,		  /* IOV_MAX */
 	MAX_DSM_RANGES = 256,
 	MAX_DISC_ENTRIES = 4096, /* of a discovery log that we read: 4 MiB */
+	MAX_DISC_SERVICES = 64,	 /* asked while following referrals: 56 KiB */
+	MAX_DISC_DEPTH = 8,	 /* referrals behind one another */
 	MAX_NQN_BYTES = 224,	 /* with NUL */
 };
 

@@ -8,12 +8,14 @@
 #include <errno.h>
 
 #include "common/log.h"
-#include "host/ctrl.h"
+#include "host/discovery.h"
 
 enum {
 	LOG_BYTES = 4096, /* step_buf */
 	SMART_BYTES = 512,
 	ERROR_BYTES = 64, /* the newest entry */
+	DISC_BYTES =
+		sizeof(struct nvmf_discovery_log), /* the header; there may be nothing behind */
 	FIRST_VENDOR_LID = 0xc0,
 };
 
@@ -114,9 +116,10 @@ static void log_done(struct nvmh_req *req)
  * now. */
 static int read_log(struct nvmh_ctrl *ctrl, uint8_t lid)
 {
-	uint32_t len = lid == NVME_LOG_LID_SMART   ? SMART_BYTES
-		       : lid == NVME_LOG_LID_ERROR ? ERROR_BYTES
-						   : LOG_BYTES;
+	uint32_t len = lid == NVME_LOG_LID_SMART      ? SMART_BYTES
+		       : lid == NVME_LOG_LID_ERROR    ? ERROR_BYTES
+		       : lid == NVME_LOG_LID_DISCOVER ? DISC_BYTES
+						      : LOG_BYTES;
 	struct nvmh_req *req = &ctrl->aen.log_req;
 	int ret;
 
@@ -139,8 +142,11 @@ static int read_log(struct nvmh_ctrl *ctrl, uint8_t lid)
 	return 0;
 }
 
-static bool readable(uint8_t lid)
+/* The discovery log is read by whoever wants to know what is in it. */
+static bool readable(const struct nvmh_ctrl *ctrl, uint8_t lid)
 {
+	if (lid == NVME_LOG_LID_DISCOVER && ctrl->discovery)
+		return false;
 	return lid && lid < FIRST_VENDOR_LID && lid != NVME_LOG_LID_TELEMETRY_HOST &&
 	       lid != NVME_LOG_LID_TELEMETRY_CTRL && lid != NVME_LOG_LID_PERSISTENT_EVENT;
 }
@@ -153,7 +159,7 @@ int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 		nvmh_aen_post(ctrl);
 	if (!ctrl->aen.pending || ctrl->aen.reading || ctrl->rescan.busy)
 		return 0; /* step_buf is in use */
-	if (readable(event_lid(event)) && read_log(ctrl, event_lid(event)) == -EAGAIN)
+	if (readable(ctrl, event_lid(event)) && read_log(ctrl, event_lid(event)) == -EAGAIN)
 		return 0; /* the admin queue is full: once it is not */
 	ctrl->aen.pending = false;
 	if (event_type(event) == NVME_AER_NOTICE && event_info(event) == NVME_AER_NOTICE_NS_CHANGED)

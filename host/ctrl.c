@@ -7,6 +7,7 @@
  * "Controller Initialization", "Controller Shutdown".
  */
 #include "host/ctrl.h"
+#include "host/discovery.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -134,6 +135,8 @@ static void set_timer(struct nvmh_ctrl *ctrl)
 	if (nvmh_retry_runs(ctrl))
 		at = earlier(at, ctrl->loss_ns);
 	at = earlier(at, ctrl->keep_alive.next_ns);
+	if (ctrl->phase == NVMH_PHASE_LIVE)
+		at = earlier(at, nvmh_discovery_at(ctrl));
 	if (at == ctrl->timer_ns)
 		return;
 	its.it_value.tv_sec = (time_t)(at / 1000000000u);
@@ -416,6 +419,7 @@ static void run_phase(struct nvmh_ctrl *ctrl, uint64_t now)
 			nvmh_keep_alive_run(ctrl, now);
 			nvmh_recover_run(ctrl);
 			nvmh_rescan_run(ctrl, now);
+			nvmh_discovery_run(ctrl, now);
 			break;
 		case NVMH_PHASE_QUIET:
 			run_quiet(ctrl);

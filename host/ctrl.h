@@ -424,6 +424,7 @@ struct nvmh_ctrl {
 	 * controller's thread. NULL: nobody */
 	void (*on_notice)(struct nvmh_ctrl *ctrl, uint8_t info);
 	struct nvmh_keep_alive keep_alive;
+	struct nvmh_discovery *discovery; /* owned; NULL: not by nvmh_discovery_open() */
 
 	uint32_t quirks; /* enum nvmh_quirk, from opening on */
 	uint64_t cap;

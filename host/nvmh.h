@@ -614,6 +614,90 @@ struct nvmh_disc_entry {
 int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms,
 		  struct nvmh_disc_entry **entriesp, uint32_t *nrp);
 
+/* The discovery log as it was read. Valid during the callback that is given it. */
+struct nvmh_disc_log {
+	uint64_t genctr;
+	const struct nvmh_disc_entry *entries; /* of @nr; NULL when there are none */
+	uint32_t nr;
+	bool may_stay; /* its own entry says that hosts may stay connected (EFLAGS, EPCSD) */
+	bool events;   /* the controller tells of changes; else the log is read now and then */
+};
+
+/* What nvmh_discover_tree() tells of one discovery service. Valid during the callback. */
+struct nvmh_disc_service {
+	const char *traddr;
+	const char *trsvcid;
+	const char *subnqn;
+	uint32_t depth;	   /* 0: the one that was named; else how many referrals led there */
+	int err;	   /* as nvmh_discover(); 0: @log is what it said */
+	const char *error; /* nvmh_strerror() of @err, "" for 0 */
+	struct nvmh_disc_log log;
+};
+typedef void nvmh_disc_visit(const struct nvmh_disc_service *service, void *arg);
+
+/**
+ * nvmh_discover_tree() - nvmh_discover(), and the same for each service that the log refers to
+ * @opts: as for nvmh_discover(); with other addresses and NQNs it serves for the others, too.
+ * @max_depth: referrals that are followed one behind another, 0: none; at most MAX_DISC_DEPTH (8).
+ * @timeout_ms: for getting connected to each.
+ * @visit: runs once for each service, nearest first, also for one that could not be asked.
+ * @arg: for @visit.
+ *
+ * A service is asked once, however many refer to it: loops end. At most MAX_DISC_SERVICES (64)
+ * are asked. Referrals to other transports or without a literal address are passed over; they are
+ * in the log of the service that has them.
+ *
+ * Context: any thread; waits.
+ * Return: 0, the first service was read, whatever became of the others; what nvmh_discover()
+ *	said of the first; -E2BIG, there were more services.
+ */
+int nvmh_discover_tree(const struct nvmh_ctrl_opts *opts, uint32_t max_depth, int timeout_ms,
+		       nvmh_disc_visit *visit, void *arg);
+
+struct nvmh_discovery_opts {
+	/*
+	 * The log, read for the first time, or again and other than last told. Runs in the
+	 * controller's thread, inside nvmh_ctrl_process(). May be NULL, as the next.
+	 */
+	void (*on_log)(struct nvmh_ctrl *ctrl, const struct nvmh_disc_log *log, void *arg);
+	/*
+	 * The log could not be read: @err and @text as of nvmh_discover(), -EAGAIN when it changed
+	 * each time. It is tried again in 10 seconds. A lost connection is told by on_state.
+	 */
+	void (*on_error)(struct nvmh_ctrl *ctrl, int err, const char *text, void *arg);
+	void *arg; /* of both; on_state has that of nvmh_ctrl_opts */
+	/*
+	 * Look at the log again after so long without being told of a change; 0: never, or every
+	 * 60000 where the controller does not tell.
+	 */
+	uint32_t reread_ms;
+};
+
+/**
+ * nvmh_discovery_open() - connect to a discovery controller, stay connected, be told of its log
+ * @opts: as for nvmh_ctrl_open(), with the defaults of nvmh_discover(); kato_ms 0 is 30000.
+ *	nr_io_queues does not matter.
+ * @disc: copied.
+ * @ctrlp: a controller like any other, without queues and namespaces: nvmh_ctrl_fd(),
+ *	nvmh_ctrl_process(), nvmh_ctrl_wait(), nvmh_ctrl_close().
+ *
+ * Does not wait. The log is read after each connect, and again when the controller says that it
+ * changed (Asynchronous Event, Discovery Log Page Change), at most once a second:
+ * nvmh_ctrl_process() does that. A lost connection is made again like that of any controller.
+ *
+ * Context: the controller's thread. Spec: NVMe Base 2.x, "Discovery Service", "Discovery Log Page".
+ * Return: as nvmh_ctrl_open().
+ */
+int nvmh_discovery_open(const struct nvmh_ctrl_opts *opts, const struct nvmh_discovery_opts *disc,
+			struct nvmh_ctrl **ctrlp);
+/*
+ * nvmh_discovery_read() - look at the log soon: on_log runs if it is another, on_error if it cannot
+ * be read
+ * Context: the controller's thread. Return: 0; -ENOTCONN, not connected now: a new connection
+ * begins with reading; -EINVAL, another kind of controller.
+ */
+int nvmh_discovery_read(struct nvmh_ctrl *ctrl);
+
 /* ---- PCI functions of class 010802h ---- */
 
 struct nvmh_pci_info {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "host/ctrl.h"
+#include "host/discovery.h"
 
 enum {
 	DEFAULT_QUEUE_SIZE = 128,
@@ -54,6 +55,7 @@ static void ctrl_free(struct nvmh_ctrl *ctrl)
 		nvmh_queue_done(&ctrl->ioq[i]);
 	free(ctrl->ioq);
 	nvmh_rescan_done(ctrl);
+	nvmh_discovery_done(ctrl);
 	free(ctrl->sync_buf_owned);
 	if (ctrl->timer_fd >= 0)
 		close(ctrl->timer_fd);
