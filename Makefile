@@ -299,7 +299,7 @@ run:
 .PHONY: test check check-asan check-tsan check-e2e check-vm lint
 test:
 	@$(MAKE) deps
-	@$(TESTS_RUN) lint unit asan clang e2e vm
+	@$(TESTS_RUN) lint unit asan clang fuzz e2e vm
 check:
 	@$(TESTS_RUN) lint unit
 check-asan:
