@@ -43,7 +43,8 @@ struct nvmet_ctl_cmd {
 	bool asks;     /* destroys: wants --force or "yes" */
 	/* Changes run->params before the call; may be NULL. Return: an exit status. */
 	int (*prepare)(struct nvmet_ctl_run *run);
-	int (*call)(struct nvmet_ctl_run *run);	 /* instead of one call; may be NULL */
+	/* Instead of one call; may be NULL. Return: an exit status, or -1: all was shown. */
+	int (*call)(struct nvmet_ctl_run *run);
 	void (*show)(struct nvmet_ctl_run *run); /* the result for people */
 };
 
@@ -85,6 +86,12 @@ struct nvmet_rpc_error;
  * long. Return: 0, or -errno and @err */
 int nvmet_ctl_direct(const char *method, struct json_object *params, void (*tick)(void),
 		     struct json_object **resultp, struct nvmet_rpc_error *err);
+
+/* ---- target/ctl_discover.c ---- */
+/* nvmet_ctl_call_discover() - for struct nvmet_ctl_cmd's call. Return: an exit status, or -1: all was
+ * shown */
+int nvmet_ctl_call_discover(struct nvmet_ctl_run *run);
+void nvmet_ctl_show_discover(struct nvmet_ctl_run *run);
 
 /* ---- target/ctl_show.c ---- */
 void nvmet_ctl_show_list(struct nvmet_ctl_run *run);

@@ -35,6 +35,10 @@ enum {
 #define RAW	FLAG("raw-binary", 'b', NULL, "the data as they are, to standard output")
 #define TIMEOUT NUM("timeout", 't', "timeout_ms", "milliseconds until the command is given up")
 #define FORCE	FLAG("force", 0, "force", "ask nothing, and although somebody uses the namespace")
+#define TEXT(oname, oletter, oparam, ohelp)                   \
+	{                                                     \
+		oname, oletter, NVMET_CTL_TEXT, oparam, ohelp \
+	}
 #define END                  \
 	{                    \
 		.name = NULL \
@@ -256,6 +260,26 @@ static int call_io_passthru(struct nvmet_ctl_run *run)
 	return ret;
 }
 
+/* ---- discovery ---- */
+
+static const struct nvmet_ctl_opt discover_opts[] = {
+	TEXT("transport", 't', "trtype", "tcp, which is the default"),
+	TEXT("traddr", 'a', "traddr", "address of the discovery service"),
+	TEXT("trsvcid", 's', "trsvcid", "its port (default: 8009)"),
+	TEXT("nqn", 'n', "subnqn", "its name, if it is not the well-known one"),
+	TEXT("host-traddr", 'w', "host_traddr", "address to connect from"),
+	TEXT("host-iface", 'f', "host_iface", "network interface to connect by"),
+	TEXT("hostnqn", 'q', "hostnqn", "this host's name (default: /etc/nvme/hostnqn)"),
+	TEXT("hostid", 'I', "hostid", "this host's UUID (default: /etc/nvme/hostid)"),
+	NUM("keep-alive-tmo", 'k', "kato", "seconds, while it stays connected (default: 30)"),
+	FLAG("hdr-digest", 'g', "hdgst", "header digests"),
+	FLAG("data-digest", 'G', "ddgst", "data digests"),
+	FLAG("referrals", 'r', "referrals", "ask the services that it refers to, too"),
+	FLAG("persistent", 'p', "persistent", "stay connected and show every change"),
+	FLAG("watch", 0, "watch", "the same"),
+	END,
+};
+
 /* ---- the rest ---- */
 
 static const struct nvmet_ctl_opt format_opts[] = {
@@ -315,6 +339,8 @@ static void show_released(struct nvmet_ctl_run *run)
 }
 
 const struct nvmet_ctl_cmd nvmet_ctl_cmds[] = {
+	{ "discover", NULL, "What a discovery service lists", discover_opts, .no_drive = true,
+	  .call = nvmet_ctl_call_discover, .show = nvmet_ctl_show_discover },
 	{ "drive list", "nvmetcp_drive_list", "The NVMe drives of this machine and who drives them",
 	  .no_drive = true, .show = nvmet_ctl_show_list },
 	{ "drive bind", "nvmetcp_drive_bind",

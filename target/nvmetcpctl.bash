@@ -8,12 +8,25 @@ _nvmetcpctl() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s | --socket | -o | --output-format) i=$((i + 1)) ;;
+		-[tanwfqIk]) [[ ${words[0]} == discover ]] && i=$((i + 1)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
 	done
 	case $prev in
 	-s | --socket | -i | --input-file) compopt -o default; return ;;
+	-f | --host-iface)
+		if [[ ${words[0]} == discover ]]; then
+			COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur"))
+			return
+		fi
+		;;
+	-t | --transport)
+		if [[ ${words[0]} == discover ]]; then
+			COMPREPLY=($(compgen -W tcp -- "$cur"))
+			return
+		fi
+		;;
 	--output-format) COMPREPLY=($(compgen -W "normal json" -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -22,11 +35,11 @@ _nvmetcpctl() {
 		return
 	fi
 	case "${words[*]}" in
-	"") words="drive" ;;
+	"") words="discover drive" ;;
 	drive) words="list bind release identify smart-log get-log admin-passthru io-passthru reset
 		subsystem-reset rescan format ns" ;;
 	"drive ns") words="create delete attach detach" ;;
-	"drive list"*) return ;;
+	discover* | "drive list"*) return ;;
 	*)
 		[[ ${#words[@]} -gt 3 ]] && return
 		words=

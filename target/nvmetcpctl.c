@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * nvmetcpctl: drives from the command line, through the daemon or, where no daemon has them,
- * directly. One command a run.
+ * directly; and discovery. One command a run.
  */
 #include <getopt.h>
 #include <json-c/json.h>
