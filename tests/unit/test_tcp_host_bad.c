@@ -26,6 +26,19 @@ static void data_for_write(struct fake_conn *c, const struct fake_cmd *cmd)
 	c2h(c, cmd, 0, DATA_BYTES, NVME_TCP_F_DATA_LAST);
 }
 
+static void data_after_response(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	c2h(c, cmd, 0, DATA_BYTES, NVME_TCP_F_DATA_LAST);
+	fake_conn_rsp(c, cmd->sqe.cid, 0, 0);
+	c2h(c, cmd, 0, DATA_BYTES, NVME_TCP_F_DATA_LAST);
+}
+
+static void data_after_success(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	c2h(c, cmd, 0, DATA_BYTES, NVME_TCP_F_DATA_LAST | NVME_TCP_F_DATA_SUCCESS);
+	c2h(c, cmd, 0, DATA_BYTES, NVME_TCP_F_DATA_LAST);
+}
+
 static void data_too_long(struct fake_conn *c, const struct fake_cmd *cmd)
 {
 	c2h(c, cmd, 0, DATA_BYTES + 4, NVME_TCP_F_DATA_LAST);
@@ -144,6 +157,12 @@ static void r2t_for_read(struct fake_conn *c, const struct fake_cmd *cmd)
 	fake_conn_r2t(c, cmd->sqe.cid, 1, 0, DATA_BYTES);
 }
 
+static void r2t_after_response(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	fake_conn_rsp(c, cmd->sqe.cid, 0, 0);
+	fake_conn_r2t(c, cmd->sqe.cid, 1, 0, DATA_BYTES);
+}
+
 static void r2t_beyond(struct fake_conn *c, const struct fake_cmd *cmd)
 {
 	fake_conn_r2t(c, cmd->sqe.cid, 1, 0, DATA_BYTES + 4);
@@ -225,6 +244,27 @@ static void rsp_hlen(struct fake_conn *c, const struct fake_cmd *cmd)
 	fake_conn_send(c, &pdu, sizeof(pdu));
 }
 
+static void rsp_hlen_digest(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	struct nvme_tcp_rsp pdu = { .hdr = { .type = NVME_TCP_RSP,
+					     .flags = NVME_TCP_F_HDGST,
+					     .hlen = 255,
+					     .plen = le32_make(259) } };
+
+	(void)cmd;
+	fake_conn_send(c, &pdu, sizeof(pdu));
+}
+
+static void digest_missing(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	uint8_t out[64];
+	struct nvme_tcp_rsp pdu = { .hdr = { .type = NVME_TCP_RSP }, .cqe.cid = cmd->sqe.cid };
+
+	c->hdgst = false;
+	fake_conn_send(c, out, fake_conn_build(c, out, &pdu, sizeof(pdu), NULL, 0));
+	c->hdgst = true;
+}
+
 static void digest_not_asked_for(struct fake_conn *c, const struct fake_cmd *cmd)
 {
 	uint8_t out[64];
@@ -247,14 +287,32 @@ static void term(struct fake_conn *c, const struct fake_cmd *cmd)
 	fake_conn_send(c, &pdu, sizeof(pdu));
 }
 
-static void broken_term(struct fake_conn *c, const struct fake_cmd *cmd)
+static void term_of(struct fake_conn *c, uint8_t hlen, uint32_t plen, uint16_t fes)
 {
 	struct nvme_tcp_term pdu = {
-		.hdr = { .type = NVME_TCP_C2H_TERM, .hlen = 24, .plen = le32_make(4096) }
+		.hdr = { .type = NVME_TCP_C2H_TERM, .hlen = hlen, .plen = le32_make(plen) },
+		.fes = le16_make(fes),
 	};
 
-	(void)cmd;
 	fake_conn_send(c, &pdu, sizeof(pdu));
+}
+
+static void term_without_header(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	(void)cmd;
+	term_of(c, 24, 8, 1);
+}
+
+static void term_with_hlen(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	(void)cmd;
+	term_of(c, 255, 255, 1);
+}
+
+static void term_for_no_known_reason(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	(void)cmd;
+	term_of(c, 24, 24, 0xffff);
 }
 
 static void hang_up(struct fake_conn *c, const struct fake_cmd *cmd)
@@ -287,53 +345,87 @@ struct bad_io {
 	uint32_t fei;
 	const char *text; /* within the reason */
 	bool completes;	  /* the request itself succeeds before */
+	bool digests;
+	bool in_capsule; /* the data of a write are in the capsule */
 };
 
 #define RD nvme_cmd_read
 #define WR nvme_cmd_write
 
 static const struct bad_io bad_ios[] = {
-	{ "data for a write", WR, data_for_write, 2, 0, "which reads none", false },
-	{ "data longer than the command", RD, data_too_long, 4, 0, "beyond the 8192 bytes", false },
-	{ "data behind the command's end", RD, data_beyond, 4, 0, "beyond the 8192 bytes", false },
-	{ "data offset wraps", RD, data_wraps, 4, 0, "beyond the 8192 bytes", false },
-	{ "data out of order", RD, data_out_of_order, 2, 0, "out of order", false },
-	{ "data twice", RD, data_twice, 2, 0, "out of order", false },
-	{ "data after LAST", RD, data_after_last, 2, 0, "nothing after", false },
-	{ "data not of dwords", RD, data_not_dwords, 1, 16, "not a dword", false },
-	{ "data for an unknown id", RD, data_of_nobody, 1, 8, "not outstanding", false },
-	{ "data for a stale id", RD, data_of_old_generation, 1, 8, "not outstanding", false },
-	{ "data for an id out of range", RD, data_of_far_tag, 1, 8, "not outstanding", false },
-	{ "DATAL is not the payload's length", RD, datal_lies, 1, 16, "byte 16", false },
-	{ "PLEN of 4 GiB", RD, plen_of_4_gib, 4, 0, "beyond", false },
-	{ "SUCCESS without LAST", RD, success_without_last, 1, 1, "byte 1", false },
-	{ "SUCCESS before all data", RD, success_too_early, 2, 0, "after 4096 of its 8192", false },
-	{ "response without data", RD, response_without_data, 2, 0, "after 0 of its 8192", false },
+	{ "data for a write", WR, data_for_write, 2, 0, "which reads none", .digests = false },
+	{ "data for a flush", nvme_cmd_flush, data_for_write, 2, 0, "which reads none",
+	  .digests = false },
+	{ "data for a write in its capsule", WR, data_for_write, 2, 0, "which reads none",
+	  .in_capsule = true },
+	{ "data after the response", RD, data_after_response, 1, 8, "not outstanding",
+	  .completes = true },
+	{ "data after SUCCESS", RD, data_after_success, 1, 8, "not outstanding",
+	  .completes = true },
+	{ "data longer than the command", RD, data_too_long, 4, 0, "beyond the 8192 bytes",
+	  .digests = false },
+	{ "data behind the command's end", RD, data_beyond, 4, 0, "beyond the 8192 bytes",
+	  .digests = false },
+	{ "data offset wraps", RD, data_wraps, 4, 0, "beyond the 8192 bytes", .digests = false },
+	{ "data out of order", RD, data_out_of_order, 2, 0, "out of order", .digests = false },
+	{ "data twice", RD, data_twice, 2, 0, "out of order", .digests = false },
+	{ "data after LAST", RD, data_after_last, 2, 0, "nothing after", .digests = false },
+	{ "data not of dwords", RD, data_not_dwords, 1, 16, "not a dword", .digests = false },
+	{ "data for an unknown id", RD, data_of_nobody, 1, 8, "not outstanding", .digests = false },
+	{ "data for a stale id", RD, data_of_old_generation, 1, 8, "not outstanding",
+	  .digests = false },
+	{ "data for an id out of range", RD, data_of_far_tag, 1, 8, "not outstanding",
+	  .digests = false },
+	{ "DATAL is not the payload's length", RD, datal_lies, 1, 16, "byte 16", .digests = false },
+	{ "PLEN of 4 GiB", RD, plen_of_4_gib, 4, 0, "beyond", .digests = false },
+	{ "SUCCESS without LAST", RD, success_without_last, 1, 1, "byte 1", .digests = false },
+	{ "SUCCESS before all data", RD, success_too_early, 2, 0, "after 4096 of its 8192",
+	  .digests = false },
+	{ "response without data", RD, response_without_data, 2, 0, "after 0 of its 8192",
+	  .digests = false },
 	{ "response before all data", RD, response_before_all_data, 2, 0, "after 4096 of its",
-	  false },
-	{ "response for an unknown id", RD, response_of_nobody, 1, 20, "not outstanding", false },
-	{ "response twice", RD, response_twice, 1, 20, "not outstanding", true },
-	{ "R2T for a read", RD, r2t_for_read, 2, 0, "which sends no data", false },
-	{ "R2T beyond the command", WR, r2t_beyond, 4, 0, "beyond the 8192 bytes", false },
-	{ "R2T offset wraps", WR, r2t_wraps, 4, 0, "beyond the 8192 bytes", false },
-	{ "R2T twice for the same bytes", WR, r2t_twice, 2, 0, "out of order", false },
-	{ "R2T out of order", WR, r2t_out_of_order, 2, 0, "out of order", false },
-	{ "R2T for 0 bytes", WR, r2t_of_0_bytes, 1, 16, "0 bytes", false },
-	{ "R2T not of dwords", WR, r2t_not_dwords, 1, 16, "not a dword", false },
-	{ "R2T for an unknown id", WR, r2t_of_nobody, 1, 8, "not outstanding", false },
-	{ "R2T when all is asked for", WR, r2t_after_all, 4, 0, "beyond the 8192 bytes", false },
+	  .digests = false },
+	{ "response for an unknown id", RD, response_of_nobody, 1, 20, "not outstanding",
+	  .digests = false },
+	{ "response twice", RD, response_twice, 1, 20, "not outstanding", .completes = true },
+	{ "R2T for a read", RD, r2t_for_read, 2, 0, "which sends no data", .digests = false },
+	{ "R2T for a flush", nvme_cmd_flush, r2t_for_read, 2, 0, "which sends no data",
+	  .digests = false },
+	{ "R2T for data in the capsule", WR, r2t_for_read, 2, 0, "out of order",
+	  .in_capsule = true },
+	{ "R2T after the response", WR, r2t_after_response, 1, 8, "not outstanding", true,
+	  .in_capsule = true },
+	{ "R2T beyond the command", WR, r2t_beyond, 4, 0, "beyond the 8192 bytes",
+	  .digests = false },
+	{ "R2T offset wraps", WR, r2t_wraps, 4, 0, "beyond the 8192 bytes", .digests = false },
+	{ "R2T twice for the same bytes", WR, r2t_twice, 2, 0, "out of order", .digests = false },
+	{ "R2T out of order", WR, r2t_out_of_order, 2, 0, "out of order", .digests = false },
+	{ "R2T for 0 bytes", WR, r2t_of_0_bytes, 1, 16, "0 bytes", .digests = false },
+	{ "R2T not of dwords", WR, r2t_not_dwords, 1, 16, "not a dword", .digests = false },
+	{ "R2T for an unknown id", WR, r2t_of_nobody, 1, 8, "not outstanding", .digests = false },
+	{ "R2T when all is asked for", WR, r2t_after_all, 4, 0, "beyond the 8192 bytes",
+	  .digests = false },
 	{ "success of a write without its data", WR, write_succeeds_untransferred, 2, 0,
-	  "after 0 of its", false },
-	{ "a second ICResp", RD, second_icresp, 2, 0, "second ICResp", false },
-	{ "a command from the controller", RD, host_type, 1, 0, "type 04h", false },
-	{ "an unknown PDU type", RD, unknown_type, 1, 0, "type 42h", false },
-	{ "HLEN 255", RD, rsp_hlen, 1, 2, "byte 2", false },
-	{ "a digest that was not negotiated", RD, digest_not_asked_for, 1, 1, "byte 1", false },
-	{ "TermReq", RD, term, NO_TERM, 0, "FES 01h, Invalid PDU Header Field, FEI ch", false },
-	{ "a broken TermReq", RD, broken_term, NO_TERM, 0, "broken TermReq", false },
-	{ "hang-up", RD, hang_up, NO_TERM, 0, "closed by the controller", false },
+	  "after 0 of its", .digests = false },
+	{ "a second ICResp", RD, second_icresp, 2, 0, "second ICResp", .digests = false },
+	{ "a command from the controller", RD, host_type, 1, 0, "type 04h", .digests = false },
+	{ "an unknown PDU type", RD, unknown_type, 1, 0, "type 42h", .digests = false },
+	{ "HLEN 255", RD, rsp_hlen, 1, 2, "byte 2", .digests = false },
+	{ "HLEN 255 with header digest", RD, rsp_hlen_digest, 1, 2, "byte 2", .digests = true },
+	{ "a header digest that is missing", RD, digest_missing, 1, 1, "byte 1", .digests = true },
+	{ "a digest that was not negotiated", RD, digest_not_asked_for, 1, 1, "byte 1",
+	  .digests = false },
+	{ "TermReq", RD, term, NO_TERM, 0, "FES 01h, Invalid PDU Header Field, FEI ch",
+	  .digests = false },
+	{ "TermReq of 8 bytes", RD, term_without_header, NO_TERM, 0, "broken TermReq",
+	  .digests = false },
+	{ "TermReq with HLEN 255", RD, term_with_hlen, NO_TERM, 0, "broken TermReq",
+	  .digests = false },
+	{ "TermReq, unknown FES", RD, term_for_no_known_reason, NO_TERM, 0,
+	  "FES ffffh, unknown Fatal Error Status", .digests = false },
+	{ "hang-up", RD, hang_up, NO_TERM, 0, "closed by the controller", .digests = false },
 	{ "hang-up within data", RD, hang_up_within_data, NO_TERM, 0, "closed by the controller",
-	  false },
+	  .digests = false },
 };
 
 static bool bad_answer(struct fake_conn *c, const struct fake_cmd *cmd)
@@ -351,8 +443,12 @@ static bool bad_answer(struct fake_conn *c, const struct fake_cmd *cmd)
 static void run_bad_io(const struct bad_io *bad)
 {
 	static const struct fake_script script = { .io = bad_answer };
-	struct fake_opts fake = { .script = &script, .arg = (void *)bad };
-	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1 };
+	struct fake_opts fake = { .script = &script,
+				  .arg = (void *)bad,
+				  .icd_bytes = bad->in_capsule ? DATA_BYTES : 0 };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1,
+				       .hdgst = bad->digests,
+				       .ddgst = bad->digests };
 	struct guarded g[3];
 	struct session s;
 	uint32_t i;
@@ -364,6 +460,8 @@ static void run_bad_io(const struct bad_io *bad)
 		guarded_init(&g[i], DATA_BYTES);
 		nvmh_prep_rw(&g[i].req, bad->opcode, 1, 0, DATA_BYTES / FAKE_LBA_BYTES, g[i].iov, 1,
 			     DATA_BYTES);
+		if (!i && bad->opcode == nvme_cmd_flush)
+			nvmh_prep_flush(&g[i].req, 1);
 		if (i)
 			nvmh_prep_rw(&g[i].req, RD, 1, 0, DATA_BYTES / FAKE_LBA_BYTES, g[i].iov, 1,
 				     DATA_BYTES);
