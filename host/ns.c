@@ -299,8 +299,9 @@ static int stage_ns(struct nvmh_ctrl *ctrl)
 	memset(ns, 0, sizeof(*ns));
 	memcpy(&ns->id, ctrl->step_buf, sizeof(ns->id));
 	ns->nsid = nsid;
-	if (!ns->id.nsze) {
-		scan->index++; /* not active */
+	/* no size: not active; no capacity: on its way there, or gone while we asked */
+	if (!ns->id.nsze || !ns->id.ncap) {
+		scan->index++;
 		return 0;
 	}
 	why = decode_ns(ns);

@@ -53,15 +53,23 @@ static int tcp_connect_adminq(struct nvmh_ctrl *ctrl)
 	return nvmh_tcp_queue_up(tq);
 }
 
+/* What was asked for, cut to what it takes: MAXCMD commands outstanding, where it says so. */
+static uint16_t io_queue_size(const struct nvmh_ctrl *ctrl)
+{
+	uint32_t size = min_of((uint32_t)ctrl->opts.queue_size, NVME_CAP_MQES(ctrl->cap) + 1u);
+	uint32_t maxcmd = le16toh(ctrl->id.maxcmd);
+
+	return (uint16_t)(maxcmd ? min_of(size, maxcmd + 1) : size);
+}
+
 static int tcp_queue_create(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 {
 	struct tcp_ctrl *tc = ctrl->tr;
 	struct tcp_queue *tq = &tc->queues[q->qid];
-	uint32_t size = min_of((uint32_t)ctrl->opts.queue_size, NVME_CAP_MQES(ctrl->cap) + 1u);
 	int ret;
 
 	if (tq->stage == TCP_CLOSED) {
-		ret = nvmh_queue_resize(q, (uint16_t)size);
+		ret = nvmh_queue_resize(q, io_queue_size(ctrl));
 		if (ret)
 			return nvmh_error(ret, "out of memory");
 	}
