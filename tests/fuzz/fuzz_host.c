@@ -14,12 +14,9 @@
  * fuzz-libs: -lisal
  * fuzz-canary: corpus
  */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "common/crc.h"
-#include "host/tcp.h"
 #include "tests/unit/pdu_wire.h"
+#include "tests/unit/tcp_rig.h"
 
 enum {
 	FUZZ_HDGST = 1 << 0,
@@ -39,7 +36,6 @@ enum {
 	GUARD_VALUE = 0xa5,
 	MEM_BYTES = MAX_LEN + (MAX_PIECES + 1) * GUARD,
 	STREAM_MAX = 16384,
-	QUEUE_SIZE = 16,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -69,16 +65,10 @@ struct end {
 };
 
 struct rig {
-	struct nvmh_ctrl ctrl;
-	struct nvmh_queue q;
-	struct tcp_ctrl tc;
-	struct tcp_queue tq;
-	const uint8_t *in;
-	size_t left;
+	struct tcp_rig t;
 	size_t most; /* bytes of one receive call, 0: as many as there is room for */
 	struct rng rng;
 	struct cmd cmds[MAX_CMDS];
-	uint8_t nr_cmds;
 	bool again; /* commands are submitted again when they end */
 	struct end ends[MAX_ENDS];
 	uint32_t nr_ends;
@@ -87,7 +77,6 @@ struct rig {
 
 static struct rig whole, pieces;
 static uint8_t stream_bytes[STREAM_MAX];
-static volatile uint8_t sent_byte; /* every byte that is sent can be read */
 
 /* ---- neighbours of the queue ---- */
 
@@ -110,53 +99,12 @@ bool nvmh_recover_ask(struct nvmh_queue *q, const struct nvmh_req *req, enum nvm
 	return true;
 }
 
-static ssize_t mem_recv(struct stream *s, const struct iovec *iov, int nr)
+static size_t next_piece(struct tcp_rig *t)
 {
-	struct rig *r = container_of(s, struct rig, tq.stream);
-	size_t most = r->most ? 1 + rng_below(&r->rng, (uint32_t)r->most) : r->left;
-	size_t got = 0;
-	int i;
+	struct rig *r = container_of(t, struct rig, t);
 
-	most = min_of(most, r->left);
-	for (i = 0; i < nr && got < most; i++) {
-		size_t n = min_of(iov[i].iov_len, most - got);
-
-		memcpy(iov[i].iov_base, r->in + got, n);
-		got += n;
-	}
-	r->in += got;
-	r->left -= got;
-	return (ssize_t)got; /* 0: the end */
+	return r->most ? 1 + rng_below(&r->rng, (uint32_t)r->most) : t->left;
 }
-
-static ssize_t mem_send(struct stream *s, const struct iovec *iov, int nr)
-{
-	ssize_t n = 0;
-
-	(void)s;
-	for (int i = 0; i < nr; i++) {
-		for (size_t k = 0; k < iov[i].iov_len; k++)
-			sent_byte = ((const uint8_t *)iov[i].iov_base)[k];
-		n += (ssize_t)iov[i].iov_len;
-	}
-	return n;
-}
-
-static void mem_close(struct stream *s)
-{
-	(void)s;
-}
-
-static const struct stream_ops mem_ops = { "memory", mem_recv, mem_send, mem_close };
-
-static const struct nvmh_transport_ops ops = {
-	.name = "fuzz",
-	.remote = true,
-	.queue_submit = nvmh_tcp_queue_submit,
-	.queue_commit = nvmh_tcp_queue_commit,
-	.queue_poll = nvmh_tcp_queue_poll,
-	.queue_wipe = nvmh_tcp_queue_wipe,
-};
 
 /* ---- commands ---- */
 
@@ -177,7 +125,7 @@ static void submit(struct cmd *c)
 {
 	struct rig *r = c->rig;
 
-	must(!nvmh_queue_submit(&r->q, &c->req));
+	must(!nvmh_queue_submit(&r->t.q, &c->req));
 	c->out = true;
 	r->nr_submits++;
 }
@@ -198,7 +146,7 @@ static void done(struct nvmh_req *req)
 #ifdef CANARY
 	/* a read whose data came by several PDUs and a response, and another that was answered */
 	must(!(c->kind == KIND_READ && !req->status && r->nr_ends > 1 &&
-	       r->tq.tags[req->tag].last && r->tq.guess.rsp && req->len > LEN_UNIT));
+	       r->t.tq.tags[req->tag].last && r->t.tq.guess.rsp && req->len > LEN_UNIT));
 #endif
 	if (r->again && req->status != ST_HOST_PATH_ERROR && r->nr_submits < MAX_ENDS)
 		submit(c);
@@ -241,64 +189,26 @@ static void cmd_init(struct cmd *c, const uint8_t spec[2])
 
 static void rig_start(struct rig *r, uint8_t flags, size_t most)
 {
-	if (!r->q.tags) {
-		r->ctrl.ops = &ops;
-		r->ctrl.max_xfer = MAX_XFER_BYTES;
-		r->q.ctrl = &r->ctrl;
-		r->q.ops = &ops;
-		r->q.qid = 1;
-		r->q.event_fd = -1;
-		r->q.tr = &r->tq;
-		r->tq.q = &r->q;
-		r->tq.tc = &r->tc;
-		r->tq.watch_epfd = r->tq.epoll_fd = -1;
-		must(!nvmh_queue_resize(&r->q, QUEUE_SIZE));
-		must(!nvmh_tcp_queue_alloc(&r->tq));
-	}
-	/* command ids are the same in every run: tags in order, generations from 1 */
-	for (uint16_t i = 0; i < r->q.nr_tags; i++) {
-		must(!r->q.tags[i].req);
-		r->q.tags[i].gen = 0;
-		r->q.tags[i].next_free = i + 1 < r->q.nr_tags ? i + 1 : NVMH_NO_TAG;
-	}
-	r->q.free_head = 0;
-	r->ctrl.opts.hdgst = flags & FUZZ_HDGST;
-	r->ctrl.opts.ddgst = flags & FUZZ_DDGST;
-	r->tq.stream = (struct stream){ .ops = &mem_ops, .fd = -1 };
-	nvmh_tcp_queue_start(&r->tq);
-	r->tq.stage = TCP_UP;
+	tcp_rig_start(&r->t, flags & FUZZ_HDGST, flags & FUZZ_DDGST, flags & FUZZ_IC);
+	r->t.next = next_piece;
 	r->most = most;
 	r->rng.s = most;
 	r->nr_ends = r->nr_submits = 0;
-	if (flags & FUZZ_IC)
-		return;
-	pdu_rx_negotiated(&r->tq.rx, r->ctrl.opts.hdgst, r->ctrl.opts.ddgst, 1);
-	pdu_txq_negotiated(&r->tq.txq, r->ctrl.opts.hdgst, r->ctrl.opts.ddgst, 1);
-	r->tq.ic_done = true;
 }
 
 static void rig_run(struct rig *r, const uint8_t *specs, uint8_t nr, const uint8_t *in, size_t len)
 {
-	uint32_t polls = 0;
-
-	r->in = in;
-	r->left = len;
-	r->nr_cmds = nr;
+	r->t.in = in;
+	r->t.left = len;
 	r->again = false;
-	atomic_store(&r->q.state, NVMH_Q_LIVE);
 	for (uint8_t i = 0; i < nr; i++) {
 		r->cmds[i].rig = r;
 		cmd_init(&r->cmds[i], specs + 2 * i);
 		r->again |= r->cmds[i].kind == KIND_WRITE;
 		submit(&r->cmds[i]);
 	}
-	while (!atomic_load(&r->tq.failed)) {
-		nvmh_queue_commit(&r->q);
-		r->tq.armed = true;
-		nvmh_queue_poll(&r->q);
-		must(++polls <= len + 8); /* each takes something, or the end */
-	}
-	must(r->tq.error[0]);
+	must(tcp_rig_run(&r->t, len + 9) < len + 9); /* each turn takes something, or the end */
+	must(r->t.tq.error[0]);
 	must(r->nr_ends == r->nr_submits);
 	for (uint8_t i = 0; i < nr; i++) {
 		must(!r->cmds[i].out);
@@ -350,6 +260,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	must(whole.nr_ends == pieces.nr_ends);
 	must(!memcmp(whole.ends, pieces.ends, whole.nr_ends * sizeof(whole.ends[0])));
-	must(!strcmp(whole.tq.error, pieces.tq.error));
+	must(!strcmp(whole.t.tq.error, pieces.t.tq.error));
 	return 0;
 }
