@@ -230,7 +230,7 @@ $(B)/nvmetcpd: $(B)/target/main.o $(B)/libtarget.a $(B)/libconfig.a $(B)/libhost
 $(B)/nvmetcpctl: $(B)/target/nvmetcpctl.o $(call obj,$(ctl_SRC)) $(B)/libtarget.a $(B)/libhost.a $(B)/libcommon.a
 	$(link) $(PKG_LIBS) -pthread
 $(B)/nvmetcp-perf: $(B)/host/perf.o $(PERF_A) $(B)/libhost.a $(B)/libcommon.a
-	$(link) $(PKG_LIBS) -pthread
+	$(link) $(PKG_LIBS) -lm -pthread
 
 NVMH_MAP := $(wildcard host/nvmh.map)
 $(B)/libnvmh.so: $(call obj,$(host_SRC)) $(B)/.libhost.list $(B)/libcommon.a $(NVMH_MAP)
@@ -242,9 +242,9 @@ $(B)/libnvmh-fio.so: $(B)/host/fio.o $(B)/libhost.a $(B)/libcommon.a
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -pthread
 
 $(UNIT_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(if $(filter host,$(LAYERS)),$(PERF_A)) $(LIBS_A)
-	$(link) $(CMOCKA_LIBS) $(PKG_LIBS) -pthread
+	$(link) $(CMOCKA_LIBS) $(PKG_LIBS) -lm -pthread
 $(BENCH_BIN): %: %.o $(PERF_A) $(B)/libcommon.a
-	$(link) $(PKG_LIBS) -pthread
+	$(link) $(PKG_LIBS) -lm -pthread
 $(E2E_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(LIBS_A)
 	$(link) $(PKG_LIBS) -pthread
 $(VM_SRC:%.c=$(B)/%): %: %.o $(B)/libhost.a $(B)/libcommon.a
@@ -347,7 +347,7 @@ MAN_PAGES := $(wildcard common/*.[1-8] config/*.[1-8] host/*.[1-8] target/*.[1-8
 # the other functions that a page of section 3 is about: each gets a page that leads there
 man_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z0-9_]*\).*/\1/p' $(1) | grep -vx $(basename $(notdir $(1)))
 # each goes where bash looks for it: under the program's name
-COMPLETIONS := $(wildcard target/*.bash)
+COMPLETIONS := $(wildcard host/*.bash target/*.bash)
 SCHEMA := $(wildcard config/*schema.json)
 EXAMPLES := $(wildcard config/examples/*)
 UDEV_RULES := $(wildcard systemd/*.rules)

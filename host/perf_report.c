@@ -20,10 +20,13 @@ struct sums {
 
 static const struct {
 	const char *name;
-	uint32_t per_100k;
+	uint32_t rank;
 } quantiles[] = {
-	{ "p50", 50000 },   { "p90", 90000 },	 { "p99", 99000 },
-	{ "p99.9", 99900 }, { "p99.99", 99990 },
+	{ "p50", 50 * PERF_PERCENT },
+	{ "p90", 90 * PERF_PERCENT },
+	{ "p99", 99 * PERF_PERCENT },
+	{ "p99.9", 999 * (PERF_PERCENT / 10) },
+	{ "p99.99", 9999 * (PERF_PERCENT / 100) },
 };
 
 static const char *const dir_name[PERF_DIRS] = { "read", "write" };
@@ -64,11 +67,6 @@ static double mib(const struct perf_run *run, double ios)
 static double percent_of_core(const struct perf_run *run, double cpu_s)
 {
 	return run->elapsed_s > 0 ? 100 * cpu_s / run->elapsed_s : 0;
-}
-
-static double mean(const struct perf_hist *h)
-{
-	return h->nr ? (double)h->sum / (double)h->nr : 0;
 }
 
 /* ---------------------------------------------------------------- while it runs */
@@ -126,10 +124,12 @@ static void row(const struct perf_run *run, FILE *f, const char *name, const str
 	char number[16];
 
 	fprintf(f, "%-6s %9s %10.1f %9.1f", name, short_number(iops, number, sizeof(number)),
-		mib(run, iops), mean(h) / 1e3);
-	fprintf(f, " %9.1f %9.1f %9.1f %9.1f\n", (double)nvmh_perf_hist_quantile(h, 50000) / 1e3,
-		(double)nvmh_perf_hist_quantile(h, 99000) / 1e3,
-		(double)nvmh_perf_hist_quantile(h, 99900) / 1e3, (double)h->max / 1e3);
+		mib(run, iops), nvmh_perf_hist_mean(h) / 1e3);
+	fprintf(f, " %9.1f %9.1f %9.1f %9.1f\n",
+		(double)nvmh_perf_hist_quantile(h, 50 * PERF_PERCENT) / 1e3,
+		(double)nvmh_perf_hist_quantile(h, 99 * PERF_PERCENT) / 1e3,
+		(double)nvmh_perf_hist_quantile(h, 999 * (PERF_PERCENT / 10)) / 1e3,
+		(double)h->max / 1e3);
 }
 
 static void head(const struct perf_run *run, FILE *f)
@@ -230,11 +230,11 @@ static void json_dir(const struct perf_run *run, FILE *f, const char *name,
 		",\n  \"%s\": {\"ios\": %" PRIu64 ", \"bytes\": %" PRIu64
 		", \"iops\": %.1f, \"mib_s\": %.2f",
 		name, n, n * run->opts->bs, iops, mib(run, iops));
-	fprintf(f, ",\n    \"latency_us\": {\"mean\": %.3f, \"min\": %.3f", mean(h) / 1e3,
-		h->nr ? (double)h->min / 1e3 : 0);
+	fprintf(f, ",\n    \"latency_us\": {\"mean\": %.3f, \"min\": %.3f",
+		nvmh_perf_hist_mean(h) / 1e3, h->nr ? (double)h->min / 1e3 : 0);
 	for (i = 0; i < ARRAY_SIZE(quantiles); i++)
 		fprintf(f, ", \"%s\": %.3f", quantiles[i].name,
-			(double)nvmh_perf_hist_quantile(h, quantiles[i].per_100k) / 1e3);
+			(double)nvmh_perf_hist_quantile(h, quantiles[i].rank) / 1e3);
 	fprintf(f, ", \"max\": %.3f}", (double)h->max / 1e3);
 	if (run->opts->histogram)
 		json_histogram(f, h);

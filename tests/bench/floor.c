@@ -60,7 +60,7 @@ struct options {
 	uint32_t depth;
 	uint32_t conns;
 	uint64_t runtime_ns;
-	int cpu[2]; /* target, initiator; -1: any */
+	int cpu[2];		/* target, initiator; -1: any */
 	const char *congestion; /* NULL: the system's */
 };
 
@@ -465,9 +465,9 @@ static void report(const struct side *side, uint64_t ns, const struct rusage *se
 	       (double)h->nr / s * o->bs / (1 << 20));
 	printf(", \"latency_us\": {\"mean\": %.3f, \"p50\": %.3f, \"p99\": %.3f, \"p99.9\": %.3f}",
 	       h->nr ? (double)h->sum / (double)h->nr / 1e3 : 0,
-	       (double)nvmh_perf_hist_quantile(h, 50000) / 1e3,
-	       (double)nvmh_perf_hist_quantile(h, 99000) / 1e3,
-	       (double)nvmh_perf_hist_quantile(h, 99900) / 1e3);
+	       (double)nvmh_perf_hist_quantile(h, 50 * PERF_PERCENT) / 1e3,
+	       (double)nvmh_perf_hist_quantile(h, 99 * PERF_PERCENT) / 1e3,
+	       (double)nvmh_perf_hist_quantile(h, 999 * (PERF_PERCENT / 10)) / 1e3);
 	printf(", \"target_cpu\": %.4f, \"initiator_cpu\": %.4f}\n", cpu_seconds(child) / s,
 	       cpu_seconds(self) / s);
 }

@@ -51,14 +51,14 @@ static void test_perf_hist_huge_values_count_in_the_last_bucket(void **state)
 		assert_int_equal(perf_hist_index(values[i]), PERF_HIST_BUCKETS - 1);
 	nvmh_perf_hist_init(&hist);
 	perf_hist_add(&hist, UINT64_C(1) << 50);
-	assert_true(nvmh_perf_hist_quantile(&hist, 50000) == UINT64_C(1) << 50);
+	assert_true(nvmh_perf_hist_quantile(&hist, 50 * PERF_PERCENT) == UINT64_C(1) << 50);
 }
 
 static void test_perf_hist_empty_has_no_quantiles(void **state)
 {
 	(void)state;
 	nvmh_perf_hist_init(&hist);
-	assert_int_equal(nvmh_perf_hist_quantile(&hist, 50000), 0);
+	assert_int_equal(nvmh_perf_hist_quantile(&hist, 50 * PERF_PERCENT), 0);
 	assert_int_equal(hist.nr, 0);
 }
 
@@ -71,12 +71,13 @@ static int compare(const void *a, const void *b)
 
 static void check_quantiles(const uint64_t *sorted, size_t nr)
 {
-	static const uint32_t quantiles[] = { 0,     1,	    1000,  25000, 50000,
-					      90000, 99000, 99900, 99990, 100000 };
+	static const uint32_t quantiles[] = { 0,	1,	  1000,	    1000000,
+					      25000000, 50000000, 90000000, 99000000,
+					      99900000, 99999900, 100000000 };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(quantiles); i++) {
-		size_t rank = max_of((quantiles[i] * nr + 99999) / 100000, (size_t)1);
+		size_t rank = max_of((quantiles[i] * nr + 99999999) / 100000000, (size_t)1);
 		uint64_t exact = sorted[rank - 1];
 		uint64_t got = nvmh_perf_hist_quantile(&hist, quantiles[i]);
 
@@ -118,12 +119,12 @@ static void test_perf_hist_quantiles_are_those_of_the_sorted_values(void **state
 static void test_perf_hist_quantiles_of_a_hundred_values_are_exact(void **state)
 {
 	static const struct {
-		uint32_t per_100k;
+		uint32_t rank;
 		uint64_t value;
 	} cases[] = {
-		{ 0, 1 },	{ 1, 1 },	{ 1000, 1 },	 { 1001, 2 },
-		{ 50000, 50 },	{ 50001, 51 },	{ 98999, 99 },	 { 99000, 99 },
-		{ 99001, 100 }, { 99999, 100 }, { 100000, 100 },
+		{ 0, 1 },	   { 1, 1 },	      { 1000000, 1 },	  { 1000001, 2 },
+		{ 50000000, 50 },  { 50000001, 51 },  { 98999999, 99 },	  { 99000000, 99 },
+		{ 99000001, 100 }, { 99999999, 100 }, { 100000000, 100 },
 	};
 	uint64_t v;
 	size_t i;
@@ -133,7 +134,7 @@ static void test_perf_hist_quantiles_of_a_hundred_values_are_exact(void **state)
 	for (v = 1; v <= 100; v++)
 		perf_hist_add(&hist, v);
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(nvmh_perf_hist_quantile(&hist, cases[i].per_100k), cases[i].value);
+		assert_int_equal(nvmh_perf_hist_quantile(&hist, cases[i].rank), cases[i].value);
 }
 
 static void test_perf_hist_merge_is_the_same_as_adding_all(void **state)
@@ -157,6 +158,47 @@ static void test_perf_hist_merge_is_the_same_as_adding_all(void **state)
 	for (i = 0; i < 3; i++)
 		nvmh_perf_hist_merge(&hist, &parts[i]);
 	assert_memory_equal(&hist, &all, sizeof(hist));
+}
+
+static void test_perf_hist_mean_and_deviation_are_exact(void **state)
+{
+	static const uint64_t values[] = { 2, 4, 4, 4, 5, 5, 7, 9 };
+	const uint64_t big = UINT64_C(1) << 62;
+	size_t i;
+
+	(void)state;
+	nvmh_perf_hist_init(&hist);
+	assert_true(nvmh_perf_hist_mean(&hist) == 0 && nvmh_perf_hist_stdev(&hist) == 0);
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		perf_hist_add(&hist, values[i]);
+	assert_true(nvmh_perf_hist_mean(&hist) == 5);
+	assert_true(nvmh_perf_hist_stdev(&hist) == 2);
+	/* a small deviation of large values does not vanish in the rounding */
+	nvmh_perf_hist_init(&hist);
+	for (i = 0; i < 1000; i++)
+		perf_hist_add(&hist, UINT64_C(1000000000000) + i % 2 * 2);
+	assert_true(nvmh_perf_hist_stdev(&hist) == 1);
+	/* beyond what products of sums fit into */
+	nvmh_perf_hist_init(&hist);
+	for (i = 0; i < 2; i++)
+		perf_hist_add(&hist, i * big);
+	assert_true(nvmh_perf_hist_stdev(&hist) > 0.99 * (double)(big / 2));
+	assert_true(nvmh_perf_hist_stdev(&hist) < 1.01 * (double)(big / 2));
+}
+
+static void test_perf_hist_share_counts_what_is_below(void **state)
+{
+	uint64_t v;
+
+	(void)state;
+	nvmh_perf_hist_init(&hist);
+	assert_true(nvmh_perf_hist_share(&hist, 100) == 0);
+	for (v = 0; v < 100; v++)
+		perf_hist_add(&hist, v);
+	assert_true(nvmh_perf_hist_share(&hist, 0) == 0);
+	assert_true(nvmh_perf_hist_share(&hist, 25) == 0.25);
+	assert_true(nvmh_perf_hist_share(&hist, 100) == 1);
+	assert_true(nvmh_perf_hist_share(&hist, UINT64_MAX) == 1);
 }
 
 static void test_perf_random_below_reaches_every_value_and_no_other(void **state)
@@ -204,6 +246,8 @@ int main(void)
 		cmocka_unit_test(test_perf_hist_quantiles_are_those_of_the_sorted_values),
 		cmocka_unit_test(test_perf_hist_quantiles_of_a_hundred_values_are_exact),
 		cmocka_unit_test(test_perf_hist_merge_is_the_same_as_adding_all),
+		cmocka_unit_test(test_perf_hist_mean_and_deviation_are_exact),
+		cmocka_unit_test(test_perf_hist_share_counts_what_is_below),
 		cmocka_unit_test(test_perf_random_below_reaches_every_value_and_no_other),
 		cmocka_unit_test(test_perf_clock_ticks_and_nanoseconds_agree),
 	};
