@@ -147,3 +147,63 @@ int nvmh_perf_word_cpus(const char *text, uint16_t *cpus, uint16_t max, uint16_t
 	}
 	return 0;
 }
+
+/* A number with decimal places at *@text, which it moves behind it. */
+static int micros_at(const char **text, uint64_t max, uint64_t *micros)
+{
+	uint64_t v, unit = PERF_MICRO;
+
+	if (digits(text, &v) || __builtin_mul_overflow(v, unit, &v))
+		return -EINVAL;
+	if (**text == '.') {
+		++*text;
+		if (**text < '0' || **text > '9')
+			return -EINVAL;
+		for (; **text >= '0' && **text <= '9'; ++*text) {
+			unit /= 10;
+			if (!unit || __builtin_add_overflow(v, unit * (uint64_t)(**text - '0'), &v))
+				return -EINVAL;
+		}
+	}
+	if (v > max)
+		return -EINVAL;
+	*micros = v;
+	return 0;
+}
+
+int nvmh_perf_word_micros(const char *text, uint64_t max, uint64_t *micros)
+{
+	uint64_t v;
+
+	if (micros_at(&text, max, &v) || *text)
+		return -EINVAL;
+	*micros = v;
+	return 0;
+}
+
+int nvmh_perf_word_list(const char *text, uint64_t max, uint64_t *list, uint16_t max_nr,
+			uint16_t *nr)
+{
+	const char *p = text;
+	uint64_t v, before = 0;
+	uint16_t count = 0;
+
+	/* looked through first: nothing is written unless all of it is good */
+	for (;; p++) {
+		if (count == max_nr || micros_at(&p, max, &v) || (count && v <= before))
+			return -EINVAL;
+		before = v;
+		count++;
+		if (!*p)
+			break;
+		if (*p != ':' && *p != ',')
+			return -EINVAL;
+	}
+	*nr = 0;
+	for (p = text; !micros_at(&p, max, &v); p++) {
+		list[(*nr)++] = v;
+		if (!*p)
+			break;
+	}
+	return 0;
+}

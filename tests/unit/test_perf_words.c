@@ -179,6 +179,58 @@ static void test_perf_words_bad_cpu_lists_are_refused(void **state)
 	}
 }
 
+static int micros(const char *text, uint64_t *value)
+{
+	return nvmh_perf_word_micros(text, 100 * UINT64_C(1000000), value);
+}
+
+static void test_perf_words_decimals(void **state)
+{
+	static const struct word words[] = {
+		{ "0", 0 },
+		{ "99.9", 99900000 },
+		{ "99.999999", 99999999 },
+		{ "100", 100000000 },
+		{ "1.0", 1000000 },
+		{ "100.000001", UNTOUCHED },
+		{ "1.", UNTOUCHED },
+		{ ".5", UNTOUCHED },
+		{ "1.0000001", UNTOUCHED },
+		{ "1.5x", UNTOUCHED },
+		{ "18446744073709.551616", UNTOUCHED },
+		{ "18446744073709551616", UNTOUCHED },
+		{ "", UNTOUCHED },
+		{ "-1", UNTOUCHED },
+	};
+
+	(void)state;
+	check_words(words, ARRAY_SIZE(words), micros);
+}
+
+static void test_perf_words_lists_ascend(void **state)
+{
+	static const char *const bad[] = {
+		"", "1,", ",1", "1,1", "2,1", "1;2", "1,2,3,4", "1,101", "1,x",
+	};
+	uint64_t list[3] = { 7, 7, 7 };
+	uint16_t nr = 9;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(nvmh_perf_word_list(bad[i], 100 * UINT64_C(1000000), list, 3, &nr),
+				 -EINVAL);
+		assert_int_equal(nr, 9);
+		assert_int_equal(list[0], 7);
+	}
+	assert_int_equal(nvmh_perf_word_list("0.5:50,99.9", 100 * UINT64_C(1000000), list, 3, &nr),
+			 0);
+	assert_int_equal(nr, 3);
+	assert_int_equal(list[0], 500000);
+	assert_int_equal(list[1], 50000000);
+	assert_int_equal(list[2], 99900000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +239,8 @@ int main(void)
 		cmocka_unit_test(test_perf_words_numbers),
 		cmocka_unit_test(test_perf_words_cpu_lists),
 		cmocka_unit_test(test_perf_words_bad_cpu_lists_are_refused),
+		cmocka_unit_test(test_perf_words_decimals),
+		cmocka_unit_test(test_perf_words_lists_ascend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
