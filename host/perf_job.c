@@ -7,6 +7,7 @@
  * whose descriptor tells are looked at.
  */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -28,9 +29,16 @@ enum {
 };
 
 struct pace {
-	uint64_t interval; /* ticks between I/Os, times 2^16; 0: as fast as it goes */
-	uint64_t due;	   /* ticks; when the next one is to start */
-	uint64_t fraction; /* of due, in 2^-16 ticks */
+	double interval; /* ticks between I/Os, or for each byte */
+	uint64_t due;	 /* ticks; when the next one is to start */
+	double fraction; /* of due, below 1 tick */
+	uint64_t random;
+};
+
+/* When a workload measures and ends, in ticks. */
+struct period {
+	uint64_t measure;
+	uint64_t end;
 };
 
 void nvmh_perf_fail(struct perf_job *job, const char *fmt, ...)
@@ -67,32 +75,47 @@ static int poll_queue(struct perf_queue *pq)
 
 static void pace_init(struct pace *pace, const struct perf_job *job, uint64_t now)
 {
-	uint64_t rate = job->opts->rate;
+	const struct perf_opts *opts = job->opts;
+	double second = (double)perf_ns_to_ticks(job->clock, PERF_NS_PER_S);
 
 	memset(pace, 0, sizeof(*pace));
 	pace->due = now;
-	if (rate)
-		pace->interval =
-			perf_ns_to_ticks(job->clock, ((uint64_t)PERF_NS_PER_S << 16) / rate);
+	pace->random = job->run->seed ^ ~(uint64_t)job->index;
+	pace->interval =
+		second /
+		(double)max_of(opts->rate_iops ? opts->rate_iops : opts->rate_bytes, UINT64_C(1));
 }
 
-/* Start what is due, queue by queue. What finds no slot stays due. */
+/* After an I/O of @bytes: when is the next one due? Poisson: the time between arrivals is
+ * distributed exponentially, whatever the answers do. */
+static void pace_next(const struct perf_job *job, struct pace *pace, uint32_t bytes)
+{
+	double step = pace->interval * (job->opts->rate_bytes ? bytes : 1);
+
+	if (job->opts->poisson)
+		step *= -log(((double)(perf_random(&pace->random) >> 11) + 1) * 0x1p-53);
+	step += pace->fraction;
+	pace->due += (uint64_t)step;
+	pace->fraction = step - floor(step);
+}
+
+/* Start what is due, queue by queue. What finds no slot stays due, and its latency counts from
+ * there: else a target that stalls would be asked less, and look better (coordinated omission). */
 static void pace_run(struct perf_job *job, struct pace *pace, uint64_t now)
 {
 	uint16_t full = 0;
 
 	while (pace->due <= now && full < job->nr_queues) {
 		struct perf_queue *pq = &job->queues[job->next_queue];
+		uint32_t bytes = nvmh_perf_io_start(pq, pace->due, now);
 
 		job->next_queue = (uint16_t)(job->next_queue + 1) % job->nr_queues;
-		if (!nvmh_perf_io_start(pq, now)) {
+		if (!bytes) {
 			full++;
 			continue;
 		}
 		full = 0;
-		pace->fraction += pace->interval & 0xffff;
-		pace->due += (pace->interval >> 16) + (pace->fraction >> 16);
-		pace->fraction &= 0xffff;
+		pace_next(job, pace, bytes);
 	}
 }
 
@@ -125,8 +148,11 @@ static void publish(struct perf_job *job)
 {
 	int dir;
 
-	for (dir = 0; dir < PERF_DIRS; dir++)
+	for (dir = 0; dir < PERF_DIRS; dir++) {
 		atomic_store_explicit(&job->live_ios[dir], job->ios[dir], memory_order_relaxed);
+		atomic_store_explicit(&job->live_bytes[dir], job->bytes[dir], memory_order_relaxed);
+	}
+	atomic_store_explicit(&job->live_errors, job->nr_errors, memory_order_relaxed);
 	atomic_store_explicit(&job->live_checked, job->nr_checked, memory_order_relaxed);
 }
 
@@ -226,9 +252,73 @@ static int next_turn(struct perf_job *job, int n, uint64_t now, uint64_t *busy_u
 	}
 }
 
-/* Until @end (ticks), or told to stop, or everything has been started; then until all has been
+/* Queues that could not submit a turn ago try again. */
+static void fill_waiting(struct perf_job *job, uint64_t now)
+{
+	uint16_t i;
+
+	for (i = 0; i < job->nr_queues; i++) {
+		struct perf_queue *pq = &job->queues[i];
+
+		if (pq->waiting && nvmh_queue_live(pq->q))
+			nvmh_perf_io_fill(pq, now);
+	}
+	commit_all(job);
+}
+
+static double seconds(struct timeval tv)
+{
+	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+}
+
+/* Adds what the thread has used until now, or takes it away: once at the end, once at the begin. */
+static void add_usage(struct perf_job *job, int sign)
+{
+	struct perf_usage *u = &job->usage;
+	struct rusage now;
+
+	getrusage(RUSAGE_THREAD, &now);
+	u->user_s += sign * seconds(now.ru_utime);
+	u->system_s += sign * seconds(now.ru_stime);
+	u->switches += (uint64_t)(sign * (now.ru_nvcsw + now.ru_nivcsw));
+	u->minor_faults += (uint64_t)(sign * now.ru_minflt);
+	u->major_faults += (uint64_t)(sign * now.ru_majflt);
+}
+
+static void start_measuring(struct perf_job *job, uint64_t now)
+{
+	add_usage(job, -1);
+	job->begin = now;
+	job->measuring = true;
+	atomic_store_explicit(&job->live_measuring, true, memory_order_relaxed);
+}
+
+static void stop_measuring(struct perf_job *job, uint64_t now)
+{
+	job->end = now;
+	job->measuring = false;
+	atomic_store_explicit(&job->live_measuring, false, memory_order_relaxed);
+	add_usage(job, 1);
+}
+
+/* What was due before the end and found no room. */
+static void count_overdue(struct perf_job *job, const struct pace *pace, uint64_t now)
+{
+	double each = job->opts->rate_bytes ? job->opts->grain : 1;
+
+	if (job->paced && pace->due < now)
+		job->nr_overdue = (uint64_t)((double)(now - pace->due) / (pace->interval * each));
+}
+
+/* Is it over? Told to stop, at the end of its time, or everything has been started and answered. */
+static bool is_over(const struct perf_job *job, const struct period *period, uint64_t now)
+{
+	return now >= period->end || must_stop(job) || (all_idle(job) && all_started(job));
+}
+
+/* Until its period ends, or told to stop, or everything has been started; then until all has been
  * answered. */
-static void run_workload(struct perf_job *job, uint64_t end, bool paced)
+static void run_workload(struct perf_job *job, struct period period)
 {
 	uint64_t now = perf_ticks(job->clock);
 	uint64_t busy_until = 0, until;
@@ -238,63 +328,61 @@ static void run_workload(struct perf_job *job, uint64_t end, bool paced)
 	int n = 0;
 
 	pace_init(&pace, job, now);
-	job->starting = !paced;
-	for (i = 0; !paced && i < job->nr_queues; i++)
+	job->starting = !job->paced;
+	for (i = 0; !job->paced && i < job->nr_queues; i++)
 		nvmh_perf_io_fill(&job->queues[i], now);
 	commit_all(job);
 	while (running || !all_idle(job)) {
-		until = end;
-		if (paced && running) {
+		if (!job->measuring && now >= period.measure)
+			start_measuring(job, now);
+		until = period.end;
+		if (running && job->paced) {
 			pace_run(job, &pace, now);
 			commit_all(job);
 			/* overdue: all slots are taken, so that only a completion brings it on */
 			if (pace.due > now)
-				until = min_of(pace.due, end);
+				until = min_of(pace.due, period.end);
+		} else if (running) {
+			fill_waiting(job, now);
 		}
 		n = next_turn(job, n, now, &busy_until, until);
 		now = perf_ticks(job->clock);
-		if (running &&
-		    (now >= end || must_stop(job) || (all_idle(job) && all_started(job)))) {
+		if (running && is_over(job, &period, now)) {
+			count_overdue(job, &pace, min_of(now, period.end));
 			running = false;
 			job->starting = false;
-			end = UINT64_MAX;
+			period.end = UINT64_MAX;
 		}
 		publish(job);
 	}
-}
-
-static double seconds(struct timeval tv)
-{
-	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+	if (job->measuring)
+		stop_measuring(job, now);
 }
 
 static void measure(struct perf_job *job)
 {
-	uint64_t runtime_ns = job->opts->runtime_ns;
-	struct rusage before, after;
+	const struct perf_opts *opts = job->opts;
+	uint64_t now = perf_ticks(job->clock);
+	struct period period = { .end = UINT64_MAX };
 
-	getrusage(RUSAGE_THREAD, &before);
-	job->begin = perf_ticks(job->clock);
-	run_workload(job,
-		     runtime_ns ? job->begin + perf_ns_to_ticks(job->clock, runtime_ns)
-				: UINT64_MAX,
-		     job->opts->rate);
-	job->end = perf_ticks(job->clock);
-	getrusage(RUSAGE_THREAD, &after);
-	job->user_s = seconds(after.ru_utime) - seconds(before.ru_utime);
-	job->system_s = seconds(after.ru_stime) - seconds(before.ru_stime);
+	period.measure = now + perf_ns_to_ticks(job->clock, opts->ramp_ns);
+	if (opts->runtime_ns)
+		period.end = period.measure + perf_ns_to_ticks(job->clock, opts->runtime_ns);
+	job->paced = opts->rate_iops || opts->rate_bytes;
+	run_workload(job, period);
 }
 
 static void check_all(struct perf_job *job)
 {
 	uint16_t i;
 
-	if (!job->opts->verify || job->opts->read_percent == 100 || must_stop(job))
+	if (!job->opts->verify || !job->opts->uses[PERF_WRITE] || must_stop(job))
 		return;
+	job->paced = false;
 	atomic_fetch_add(&job->run->nr_checking, 1);
 	for (i = 0; i < job->nr_queues; i++)
 		nvmh_perf_io_check_all(&job->queues[i]);
-	run_workload(job, UINT64_MAX, false);
+	run_workload(job, (struct period){ UINT64_MAX, UINT64_MAX });
 }
 
 static void move_to_cpu(const struct perf_job *job)

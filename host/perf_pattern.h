@@ -30,6 +30,7 @@ struct perf_bad {
 		PERF_BAD_LBA,	/* got: the block it is */
 		PERF_BAD_RUN,	/* written by another run */
 		PERF_BAD_GEN,	/* want, got: which writing */
+		PERF_BAD_TORN,	/* at @off: want begins the block, got goes on: which writings */
 		PERF_BAD_BYTE,	/* at @off: want, got */
 	} what;
 	uint32_t off;
@@ -42,12 +43,12 @@ struct perf_bad {
 void nvmh_perf_pattern_fill(void *block, uint32_t size, uint64_t lba, uint64_t run, uint64_t gen);
 
 /*
- * nvmh_perf_pattern_check() - compare; @gen 0: any run and any writing will do. Return: it is good;
- * else
- * *@bad says what is wrong.
+ * nvmh_perf_pattern_check() - compare
+ * @from, @to: which writings of this run it may be; @to 0: any run and any writing will do.
+ * Return: it is good; else *@bad says what is wrong.
  */
 bool nvmh_perf_pattern_check(const void *block, uint32_t size, uint64_t lba, uint64_t run,
-			     uint64_t gen, struct perf_bad *bad);
+			     uint64_t from, uint64_t to, struct perf_bad *bad);
 
 /* nvmh_perf_bad_text() - one line about *@bad. Return: @text. */
 const char *nvmh_perf_bad_text(const struct perf_bad *bad, char *text, size_t size);

@@ -8,9 +8,11 @@
 
 #include <stdint.h>
 
+#define PERF_RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15) /* from one state to the next */
+
 static inline uint64_t perf_random(uint64_t *state)
 {
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = *state += PERF_RANDOM_STEP;
 
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);

@@ -1,75 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What nvmetcp-perf tells: the progress line, the table, the JSON document. Main thread; results of
- * jobs are read when their threads have ended.
+ * What nvmetcp-perf tells people: the progress line and the tables. Main thread; results of jobs are
+ * read when their threads have ended.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/status.h"
 #include "host/perf_job.h"
 
-struct sums {
-	struct perf_hist hist[PERF_DIRS];
-	uint64_t ios[PERF_DIRS];
-	uint64_t checked;
-	uint64_t bad;
-	uint64_t errors;
-	double user_s;
-	double system_s;
+enum {
+	MIB = 1 << 20,
+	NS_PER_US = 1000,
+	HALF_OCTAVE = 1 << (PERF_HIST_SUB_BITS - 1), /* buckets of the histogram in a line */
+	BAR = 40,
 };
 
-static const struct {
-	const char *name;
-	uint32_t rank;
-} quantiles[] = {
-	{ "p50", 50 * PERF_PERCENT },
-	{ "p90", 90 * PERF_PERCENT },
-	{ "p99", 99 * PERF_PERCENT },
-	{ "p99.9", 999 * (PERF_PERCENT / 10) },
-	{ "p99.99", 9999 * (PERF_PERCENT / 100) },
-};
-
-static const char *const dir_name[PERF_DIRS] = { "read", "write" };
-
-static void add_up(const struct perf_run *run, struct sums *sums)
-{
-	uint16_t i;
-	int dir;
-
-	for (dir = 0; dir < PERF_DIRS; dir++)
-		nvmh_perf_hist_init(&sums->hist[dir]);
-	for (i = 0; i < run->nr_jobs; i++) {
-		const struct perf_job *job = &run->jobs[i];
-
-		for (dir = 0; dir < PERF_DIRS; dir++) {
-			sums->ios[dir] += job->ios[dir];
-			if (job->hist[dir])
-				nvmh_perf_hist_merge(&sums->hist[dir], job->hist[dir]);
-		}
-		sums->checked += job->nr_checked;
-		sums->bad += job->nr_bad;
-		sums->errors += job->nr_errors;
-		sums->user_s += job->user_s;
-		sums->system_s += job->system_s;
-	}
-}
-
-static double per_second(const struct perf_run *run, uint64_t n)
-{
-	return run->elapsed_s > 0 ? (double)n / run->elapsed_s : 0;
-}
-
-static double mib(const struct perf_run *run, double ios)
-{
-	return ios * run->opts->bs / (1 << 20);
-}
-
-static double percent_of_core(const struct perf_run *run, double cpu_s)
-{
-	return run->elapsed_s > 0 ? 100 * cpu_s / run->elapsed_s : 0;
-}
-
-/* ---------------------------------------------------------------- while it runs */
+const char *const nvmh_perf_dir_name[PERF_DIRS] = { "read", "write", "trim", "flush" };
 
 /* "512", "85.3k", "1.21M" */
 static const char *short_number(double v, char *text, size_t size)
@@ -83,53 +32,160 @@ static const char *short_number(double v, char *text, size_t size)
 	return text;
 }
 
-void nvmh_perf_progress(struct perf_run *run, FILE *f, bool last)
+/* ---------------------------------------------------------------- while it runs */
+
+static void look_at_job(struct perf_run *run, struct perf_job *job, double s)
 {
-	uint64_t now = clock_now_ns();
-	double s = run->shown_ns ? (double)(now - run->shown_ns) / PERF_NS_PER_S : 1;
-	uint64_t ios, checked = 0;
-	char number[16];
-	uint16_t i;
+	bool measuring = atomic_load_explicit(&job->live_measuring, memory_order_relaxed);
 	int dir;
 
-	fputs("\r\033[K", f);
-	for (dir = 0; !last && dir < PERF_DIRS; dir++) {
-		for (i = 0, ios = 0; i < run->nr_jobs; i++)
-			ios += atomic_load_explicit(&run->jobs[i].live_ios[dir],
-						    memory_order_relaxed);
-		if (run->jobs[0].hist[dir]) {
-			double rate = (double)(ios - run->shown_ios[dir]) / s;
+	for (dir = 0; dir < PERF_DIRS; dir++) {
+		uint64_t ios = atomic_load_explicit(&job->live_ios[dir], memory_order_relaxed);
+		uint64_t bytes = atomic_load_explicit(&job->live_bytes[dir], memory_order_relaxed);
+		double iops = (double)(ios - job->seen_ios[dir]) / s;
+		double bytes_s = (double)(bytes - job->seen_bytes[dir]) / s;
 
-			fprintf(f, "%s %s IOPS %.0f MiB/s   ", dir_name[dir],
-				short_number(rate, number, sizeof(number)), mib(run, rate));
+		job->seen_ios[dir] = ios;
+		job->seen_bytes[dir] = bytes;
+		run->now_iops[dir] += iops;
+		run->now_bytes_s[dir] += bytes_s;
+		/* seconds that were measured from their begin to their end */
+		if (measuring && job->seen_measuring && job->opts->uses[dir]) {
+			nvmh_perf_samples_add(&job->iops[dir], iops);
+			nvmh_perf_samples_add(&job->bytes_s[dir], bytes_s);
 		}
-		run->shown_ios[dir] = ios;
 	}
-	for (i = 0; i < run->nr_jobs; i++)
+	job->seen_measuring = measuring;
+}
+
+void nvmh_perf_look(struct perf_run *run)
+{
+	uint64_t now = clock_now_ns();
+	double s = (double)(now - run->seen_ns) / PERF_NS_PER_S;
+	uint16_t i;
+
+	memset(run->now_iops, 0, sizeof(run->now_iops));
+	memset(run->now_bytes_s, 0, sizeof(run->now_bytes_s));
+	for (i = 0; s > 0 && i < run->nr_jobs; i++)
+		look_at_job(run, &run->jobs[i], s);
+	run->seen_ns = now;
+}
+
+static void progress_time(const struct perf_run *run, FILE *f)
+{
+	const struct perf_opts *opts = run->opts;
+	double elapsed = (double)(run->seen_ns - run->begun_ns) / PERF_NS_PER_S;
+	double all = (double)(opts->runtime_ns + opts->ramp_ns) / PERF_NS_PER_S;
+
+	if (elapsed < (double)opts->ramp_ns / PERF_NS_PER_S)
+		fprintf(f, "[ramp %.0fs] ", elapsed);
+	else if (opts->runtime_ns && elapsed < all)
+		fprintf(f, "[%.0f %%, %.0fs, %.0fs left] ", 100 * elapsed / all, elapsed,
+			all - elapsed);
+	else
+		fprintf(f, "[%.0fs] ", elapsed);
+}
+
+static void progress_ends(const struct perf_run *run, FILE *f)
+{
+	uint64_t checked = 0, errors = 0;
+	uint32_t lost = 0;
+	char number[16];
+	uint16_t i;
+
+	for (i = 0; i < run->nr_jobs; i++) {
 		checked += atomic_load_explicit(&run->jobs[i].live_checked, memory_order_relaxed);
-	if (!last && checked)
-		fprintf(f, "%s %s",
+		errors += atomic_load_explicit(&run->jobs[i].live_errors, memory_order_relaxed);
+	}
+	for (i = 0; i < run->nr_targets; i++)
+		lost += run->targets[i].lost_since_ns != 0;
+	if (checked)
+		fprintf(f, "%s %s  ",
 			atomic_load(&run->nr_checking) ? "reading back, checked" : "checked",
 			short_number((double)checked, number, sizeof(number)));
-	run->shown_ns = now;
+	if (errors)
+		fprintf(f, "%" PRIu64 " errors  ", errors);
+	if (lost)
+		fprintf(f, "%" PRIu32 " of %u targets lost", lost, run->nr_targets);
+}
+
+void nvmh_perf_progress(struct perf_run *run, FILE *f, bool over, bool last)
+{
+	char number[16];
+	int dir;
+
+	if (over)
+		fputs("\r\033[K", f);
+	if (!last) {
+		progress_time(run, f);
+		for (dir = 0; dir < PERF_DIRS; dir++) {
+			if (!run->opts->uses[dir])
+				continue;
+			fprintf(f, "%s %s IOPS", nvmh_perf_dir_name[dir],
+				short_number(run->now_iops[dir], number, sizeof(number)));
+			if (dir < PERF_PLACED)
+				fprintf(f, " %.0f MiB/s", run->now_bytes_s[dir] / MIB);
+			fputs("  ", f);
+		}
+		progress_ends(run, f);
+		if (!over)
+			fputc('\n', f);
+	}
 	fflush(f);
 }
 
 /* ---------------------------------------------------------------- a table */
 
-static void row(const struct perf_run *run, FILE *f, const char *name, const struct perf_hist *h,
-		uint64_t n)
+static double us(double ns)
 {
-	double iops = per_second(run, n);
-	char number[16];
+	return ns / NS_PER_US;
+}
 
-	fprintf(f, "%-6s %9s %10.1f %9.1f", name, short_number(iops, number, sizeof(number)),
-		mib(run, iops), nvmh_perf_hist_mean(h) / 1e3);
-	fprintf(f, " %9.1f %9.1f %9.1f %9.1f\n",
-		(double)nvmh_perf_hist_quantile(h, 50 * PERF_PERCENT) / 1e3,
-		(double)nvmh_perf_hist_quantile(h, 99 * PERF_PERCENT) / 1e3,
-		(double)nvmh_perf_hist_quantile(h, 999 * (PERF_PERCENT / 10)) / 1e3,
-		(double)h->max / 1e3);
+static void row(const struct perf_sum *sum, FILE *f, const char *name,
+		const struct perf_stats *stats)
+{
+	static const uint32_t ranks[] = { 50 * PERF_PERCENT, 99 * PERF_PERCENT,
+					  999 * (PERF_PERCENT / 10) };
+	const struct perf_hist *h = &stats->lat;
+	char number[16];
+	size_t i;
+
+	fprintf(f, "%-8s %9s %10.1f %9.1f %9.1f", name,
+		short_number(nvmh_perf_iops(sum, stats), number, sizeof(number)),
+		nvmh_perf_bytes_s(sum, stats) / MIB, us(nvmh_perf_hist_mean(h)),
+		us(nvmh_perf_hist_stdev(h)));
+	for (i = 0; i < ARRAY_SIZE(ranks); i++)
+		fprintf(f, " %9.1f", us((double)nvmh_perf_hist_quantile(h, ranks[i])));
+	fprintf(f, " %9.1f\n", us((double)h->max));
+}
+
+static void rows(const struct perf_run *run, const struct perf_sum *sum, FILE *f)
+{
+	const bool *uses = run->opts->uses;
+	int dir;
+
+	for (dir = 0; dir < PERF_DIRS; dir++) {
+		if (uses[dir])
+			row(sum, f, nvmh_perf_dir_name[dir], &sum->stats[dir]);
+	}
+	if (uses[PERF_READ] && uses[PERF_WRITE])
+		row(sum, f, "both", &sum->all);
+}
+
+/* "4096" bytes, "512 to 65536" bytes */
+static void sizes(const struct perf_run *run, FILE *f)
+{
+	const struct perf_opts *opts = run->opts;
+	uint32_t least = UINT32_MAX;
+	int dir;
+
+	for (dir = 0; dir < PERF_PLACED; dir++) {
+		if (opts->uses[dir])
+			least = min_of(least, opts->sizes[dir].min);
+	}
+	if (least < opts->bs)
+		fprintf(f, "%u to ", least);
+	fprintf(f, "%u bytes", opts->bs);
 }
 
 static void head(const struct perf_run *run, FILE *f)
@@ -139,163 +195,160 @@ static void head(const struct perf_run *run, FILE *f)
 
 	fprintf(f, "%s", opts->rw);
 	if (opts->read_percent % 100)
-		fprintf(f, " (%u %% reads)", opts->read_percent);
-	fprintf(f, ", %u bytes, iodepth %u, %u thread%s with %u queue%s each, %.1f s\n", opts->bs,
-		opts->iodepth, run->nr_jobs, run->nr_jobs == 1 ? "" : "s", run->jobs[0].nr_queues,
-		run->jobs[0].nr_queues == 1 ? "" : "s", run->elapsed_s);
-	for (i = 0; i < run->nr_targets; i++)
-		fprintf(f, "%s nsid %u\n", nvmh_ctrl_name(run->targets[i].ctrl),
-			run->targets[i].ns->nsid);
-}
+		fprintf(f, " (%u %% reads)", (unsigned int)opts->read_percent);
+	fputs(", ", f);
+	sizes(run, f);
+	fprintf(f, ", iodepth %u, %u thread%s with %u queue%s each, %.1f s\n",
+		(unsigned int)opts->iodepth, run->nr_jobs, run->nr_jobs == 1 ? "" : "s",
+		run->jobs[0].nr_queues, run->jobs[0].nr_queues == 1 ? "" : "s", run->elapsed_s);
+	for (i = 0; i < run->nr_targets; i++) {
+		const struct perf_target *t = &run->targets[i];
 
-void nvmh_perf_report(const struct perf_run *run, FILE *f)
-{
-	struct sums *sums = calloc(1, sizeof(*sums));
-	uint64_t all;
-	double cpu_s;
-	int dir;
-
-	if (!sums)
-		return;
-	add_up(run, sums);
-	all = sums->ios[PERF_READ] + sums->ios[PERF_WRITE];
-	cpu_s = sums->user_s + sums->system_s;
-	head(run, f);
-	fprintf(f, "%-6s %9s %10s %9s %9s %9s %9s %9s\n", "", "IOPS", "MiB/s", "mean us", "p50",
-		"p99", "p99.9", "max");
-	for (dir = 0; dir < PERF_DIRS; dir++) {
-		if (run->jobs[0].hist[dir])
-			row(run, f, dir_name[dir], &sums->hist[dir], sums->ios[dir]);
+		fprintf(f, "%s nsid %u", nvmh_ctrl_name(t->ctrl), t->ns->nsid);
+		if (t->nr_lost)
+			fprintf(f, ", lost %u time%s, for %.1f s", t->nr_lost,
+				t->nr_lost == 1 ? "" : "s", (double)t->lost_ns / PERF_NS_PER_S);
+		fputc('\n', f);
 	}
-	if (run->jobs[0].hist[PERF_READ] && run->jobs[0].hist[PERF_WRITE]) {
-		nvmh_perf_hist_merge(&sums->hist[PERF_READ], &sums->hist[PERF_WRITE]);
-		row(run, f, "both", &sums->hist[PERF_READ], all);
-	}
-	fprintf(f, "CPU    %.1f %% of a core (user %.1f %%, system %.1f %%)",
-		percent_of_core(run, cpu_s), percent_of_core(run, sums->user_s),
-		percent_of_core(run, sums->system_s));
-	if (all)
-		fprintf(f, ", %.2f s per million I/Os", cpu_s * 1e6 / (double)all);
-	fputc('\n', f);
-	if (run->opts->verify)
-		fprintf(f, "verify %" PRIu64 " I/Os checked, %" PRIu64 " blocks wrong\n",
-			sums->checked, sums->bad);
-	if (sums->errors)
-		fprintf(f, "errors %" PRIu64 "\n", sums->errors);
-	free(sums);
+	fprintf(f, "%-8s %9s %10s %9s %9s %9s %9s %9s %9s\n", "", "IOPS", "MiB/s", "mean us",
+		"stdev", "p50", "p99", "p99.9", "max");
 }
 
-/* ---------------------------------------------------------------- JSON */
+/* ---------------------------------------------------------------- below the table */
 
-static void json_string(FILE *f, const char *text)
+static void percentiles(const struct perf_run *run, const struct perf_sum *sum, FILE *f)
 {
-	const unsigned char *p = (const unsigned char *)text;
-
-	fputc('"', f);
-	for (; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			fprintf(f, "\\%c", *p);
-		else if (*p < 0x20 || *p >= 0x7f) /* names are ASCII; whatever else came in stays
-						     one byte, one code */
-			fprintf(f, "\\u%04x", *p);
-		else
-			fputc(*p, f);
-	}
-	fputc('"', f);
-}
-
-static void json_histogram(FILE *f, const struct perf_hist *h)
-{
-	const char *comma = "";
-	uint32_t i;
-
-	fputs(", \"histogram_ns\": [", f);
-	for (i = 0; i < PERF_HIST_BUCKETS; i++) {
-		if (!h->count[i])
-			continue;
-		fprintf(f, "%s[%" PRIu64 ", %" PRIu64 "]", comma, nvmh_perf_hist_first(i),
-			h->count[i]);
-		comma = ", ";
-	}
-	fputs("]", f);
-}
-
-static void json_dir(const struct perf_run *run, FILE *f, const char *name,
-		     const struct perf_hist *h, uint64_t n)
-{
-	double iops = per_second(run, n);
-	size_t i;
-
-	fprintf(f,
-		",\n  \"%s\": {\"ios\": %" PRIu64 ", \"bytes\": %" PRIu64
-		", \"iops\": %.1f, \"mib_s\": %.2f",
-		name, n, n * run->opts->bs, iops, mib(run, iops));
-	fprintf(f, ",\n    \"latency_us\": {\"mean\": %.3f, \"min\": %.3f",
-		nvmh_perf_hist_mean(h) / 1e3, h->nr ? (double)h->min / 1e3 : 0);
-	for (i = 0; i < ARRAY_SIZE(quantiles); i++)
-		fprintf(f, ", \"%s\": %.3f", quantiles[i].name,
-			(double)nvmh_perf_hist_quantile(h, quantiles[i].rank) / 1e3);
-	fprintf(f, ", \"max\": %.3f}", (double)h->max / 1e3);
-	if (run->opts->histogram)
-		json_histogram(f, h);
-	fputs("}", f);
-}
-
-static void json_head(const struct perf_run *run, FILE *f)
-{
-	static const char *const waits[] = { "adaptive", "spin", "sleep" };
 	const struct perf_opts *opts = run->opts;
 	uint16_t i;
-
-	fprintf(f,
-		"{\n  \"version\": \"" NVMETCP_VERSION
-		"\",\n  \"options\": {\"rw\": \"%s\", \"read_percent\": %u",
-		opts->rw, opts->read_percent);
-	fprintf(f, ", \"bs\": %u, \"iodepth\": %u, \"numjobs\": %u, \"queues\": %u", opts->bs,
-		opts->iodepth, opts->numjobs, opts->nr_queues);
-	fprintf(f, ", \"size\": %" PRIu64 ", \"runtime_s\": %.3f, \"rate\": %" PRIu64, opts->size,
-		(double)opts->runtime_ns / PERF_NS_PER_S, opts->rate);
-	fprintf(f,
-		", \"verify\": %s, \"hdgst\": %s, \"ddgst\": %s, \"disable_sqflow\": %s, \"wait\": \"%s\"}",
-		opts->verify ? "true" : "false", opts->hdgst ? "true" : "false",
-		opts->ddgst ? "true" : "false", opts->disable_sqflow ? "true" : "false",
-		waits[opts->wait]);
-	fputs(",\n  \"targets\": [", f);
-	for (i = 0; i < run->nr_targets; i++) {
-		const struct nvmh_ns *ns = run->targets[i].ns;
-
-		fputs(i ? ",\n    {\"name\": " : "\n    {\"name\": ", f);
-		json_string(f, nvmh_ctrl_name(run->targets[i].ctrl));
-		fprintf(f, ", \"nsid\": %u, \"lba_size\": %u, \"blocks\": %" PRIu64 "}", ns->nsid,
-			ns->lba_size, ns->nsze);
-	}
-	fputs("]", f);
-}
-
-void nvmh_perf_report_json(const struct perf_run *run, FILE *f)
-{
-	struct sums *sums = calloc(1, sizeof(*sums));
-	uint64_t all;
-	double cpu_s;
 	int dir;
 
-	if (!sums)
+	for (dir = 0; dir < PERF_DIRS; dir++) {
+		if (!sum->stats[dir].lat.nr)
+			continue;
+		fprintf(f, "%s percentiles (us):", nvmh_perf_dir_name[dir]);
+		for (i = 0; i < opts->nr_percentiles; i++) {
+			uint32_t rank = (uint32_t)opts->percentiles[i];
+			uint64_t ns = nvmh_perf_hist_quantile(&sum->stats[dir].lat, rank);
+
+			fprintf(f, "%s%g: %.1f", i % 6 ? ", " : "\n  ", (double)rank / PERF_PERCENT,
+				us((double)ns));
+		}
+		fputc('\n', f);
+	}
+}
+
+/* Lines of half an octave, from the first to the last that counts anything. */
+static void histogram(const struct perf_hist *h, FILE *f)
+{
+	uint64_t seen = 0, n, most = 1;
+	uint32_t line, i;
+
+	for (line = 0; line < PERF_HIST_BUCKETS; line += HALF_OCTAVE) {
+		for (i = 0, n = 0; i < HALF_OCTAVE; i++)
+			n += h->count[line + i];
+		most = max_of(most, n);
+	}
+	fprintf(f, "  %10s  %10s %12s %8s %8s\n", "from us", "below", "I/Os", "share", "sum");
+	for (line = 0; line < PERF_HIST_BUCKETS && seen < h->nr; line += HALF_OCTAVE) {
+		for (i = 0, n = 0; i < HALF_OCTAVE; i++)
+			n += h->count[line + i];
+		if (!n && !seen)
+			continue;
+		seen += n;
+		fprintf(f, "  %10.2f  %10.2f %12" PRIu64 " %6.2f %% %6.2f %%  %.*s\n",
+			us((double)nvmh_perf_hist_first(line)),
+			us((double)nvmh_perf_hist_first(line + HALF_OCTAVE)), n,
+			100 * (double)n / (double)h->nr, 100 * (double)seen / (double)h->nr,
+			(int)(div_up(n * BAR, most)), "########################################");
+	}
+}
+
+static void histograms(const struct perf_sum *sum, FILE *f)
+{
+	int dir;
+
+	for (dir = 0; dir < PERF_DIRS; dir++) {
+		if (!sum->stats[dir].lat.nr)
+			continue;
+		fprintf(f, "%s latencies\n", nvmh_perf_dir_name[dir]);
+		histogram(&sum->stats[dir].lat, f);
+	}
+}
+
+static void errors(const struct perf_sum *sum, FILE *f)
+{
+	const struct perf_errors *e = &sum->errors;
+	uint16_t i;
+
+	if (!sum->nr_errors)
 		return;
-	add_up(run, sums);
-	all = sums->ios[PERF_READ] + sums->ios[PERF_WRITE];
-	cpu_s = sums->user_s + sums->system_s;
-	json_head(run, f);
-	fprintf(f, ",\n  \"elapsed_s\": %.6f", run->elapsed_s);
-	for (dir = 0; dir < PERF_DIRS; dir++)
-		json_dir(run, f, dir_name[dir], &sums->hist[dir], sums->ios[dir]);
-	nvmh_perf_hist_merge(&sums->hist[PERF_READ], &sums->hist[PERF_WRITE]);
-	json_dir(run, f, "both", &sums->hist[PERF_READ], all);
-	fprintf(f,
-		",\n  \"cpu\": {\"user_s\": %.6f, \"system_s\": %.6f, \"percent\": %.2f, \"s_per_million_ios\": %.4f}",
-		sums->user_s, sums->system_s, percent_of_core(run, cpu_s),
-		all ? cpu_s * 1e6 / (double)all : 0);
-	fprintf(f, ",\n  \"verify\": {\"checked\": %" PRIu64 ", \"bad_blocks\": %" PRIu64 "}",
-		sums->checked, sums->bad);
-	fprintf(f, ",\n  \"errors\": %" PRIu64 "\n}\n", sums->errors);
-	free(sums);
+	fprintf(f, "errors   %" PRIu64 " commands failed\n", sum->nr_errors);
+	for (i = 0; i < e->nr; i++)
+		fprintf(f, "  %" PRIu64 " with status %03xh, %s\n", e->count[i], e->status[i],
+			status_str(e->status[i]));
+	if (e->others)
+		fprintf(f, "  %" PRIu64 " with others\n", e->others);
+}
+
+static void rest(const struct perf_run *run, const struct perf_sum *sum, FILE *f)
+{
+	const struct perf_usage *u = &sum->usage;
+	double cpu_s = u->user_s + u->system_s;
+
+	fprintf(f, "CPU      %.1f %% of a core (user %.1f %%, system %.1f %%)",
+		nvmh_perf_cpu_percent(sum, cpu_s), nvmh_perf_cpu_percent(sum, u->user_s),
+		nvmh_perf_cpu_percent(sum, u->system_s));
+	if (sum->all.lat.nr)
+		fprintf(f, ", %.2f s per million I/Os, %.2f context switches per I/O",
+			cpu_s * 1e6 / (double)sum->all.lat.nr,
+			(double)u->switches / (double)sum->all.lat.nr);
+	fputc('\n', f);
+	if (run->opts->verify)
+		fprintf(f, "verify   %" PRIu64 " I/Os checked, %" PRIu64 " blocks wrong\n",
+			sum->nr_checked, sum->nr_bad);
+	errors(sum, f);
+	if (sum->nr_overdue)
+		fprintf(f,
+			"overdue  %" PRIu64
+			" I/Os were due and found no room before the end: more load than the target takes\n",
+			sum->nr_overdue);
+	if (atomic_load(&run->interrupted))
+		fputs("interrupted by a signal\n", f);
+}
+
+/* One row for all kinds together of each target and each job, where there are several. */
+static void shares(const struct perf_run *run, struct perf_sum *sum, FILE *f)
+{
+	char name[24];
+	uint16_t i;
+
+	for (i = 0; run->nr_targets > 1 && i < run->nr_targets; i++) {
+		nvmh_perf_sum(run, PERF_ALL, i, sum);
+		snprintf(name, sizeof(name), "target %u", i);
+		row(sum, f, name, &sum->all);
+	}
+	for (i = 0; run->nr_jobs > 1 && i < run->nr_jobs; i++) {
+		nvmh_perf_sum(run, i, PERF_ALL, sum);
+		snprintf(name, sizeof(name), "job %u", i);
+		row(sum, f, name, &sum->all);
+	}
+}
+
+int nvmh_perf_report(const struct perf_run *run, FILE *f)
+{
+	struct perf_sum *sum = malloc(sizeof(*sum));
+
+	if (!sum)
+		return -ENOMEM;
+	head(run, f);
+	nvmh_perf_sum(run, PERF_ALL, PERF_ALL, sum);
+	rows(run, sum, f);
+	shares(run, sum, f);
+	nvmh_perf_sum(run, PERF_ALL, PERF_ALL, sum);
+	rest(run, sum, f);
+	percentiles(run, sum, f);
+	if (run->opts->histogram)
+		histograms(sum, f);
+	free(sum);
+	return 0;
 }

@@ -98,7 +98,7 @@ def measure_load(target, rate, wait, seconds, core):
 
     Evenly spaced when the initiator spins, in small bursts when it sleeps.
     """
-    argv = perf_args(target, "mem", "randread", 4096, 32, 1, seconds, core, f"--rate={rate}",
+    argv = perf_args(target, "mem", "randread", 4096, 32, 1, seconds, core, f"--rate_iops={rate}",
                      f"--{wait}", "--disable-sqflow")
     return {"rate": rate, "initiator": wait, **run_perf(target, argv)}
 

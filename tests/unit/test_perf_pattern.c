@@ -32,9 +32,10 @@ static void test_perf_pattern_what_was_written_is_good(void **state)
 	struct perf_bad bad;
 
 	(void)state;
-	assert_true(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, &bad));
+	assert_true(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, GEN, &bad));
 	nvmh_perf_pattern_fill(block, sizeof(block), UINT64_MAX, 0, UINT64_MAX);
-	assert_true(nvmh_perf_pattern_check(block, sizeof(block), UINT64_MAX, 0, UINT64_MAX, &bad));
+	assert_true(nvmh_perf_pattern_check(block, sizeof(block), UINT64_MAX, 0, UINT64_MAX,
+					    UINT64_MAX, &bad));
 }
 
 static void test_perf_pattern_every_changed_bit_is_found(void **state)
@@ -45,7 +46,7 @@ static void test_perf_pattern_every_changed_bit_is_found(void **state)
 	(void)state;
 	for (bit = 0; bit < SIZE * 8; bit++) {
 		block[bit / 8] ^= 1 << bit % 8;
-		assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, &bad));
+		assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, GEN, &bad));
 		assert_int_equal(bad.lba, LBA);
 		if (bit / 8 >= sizeof(struct perf_pattern)) {
 			assert_int_equal(bad.what, PERF_BAD_BYTE);
@@ -54,7 +55,7 @@ static void test_perf_pattern_every_changed_bit_is_found(void **state)
 			assert_int_equal(bad.want ^ bad.got, 1 << bit % 8);
 		}
 		/* a reader that knows neither the run nor the writing finds it as well */
-		assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, 0, 0, &bad));
+		assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, 0, 0, 0, &bad));
 		block[bit / 8] ^= 1 << bit % 8;
 	}
 }
@@ -79,13 +80,13 @@ static void test_perf_pattern_other_blocks_runs_and_writings_are_told_apart(void
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_false(nvmh_perf_pattern_check(block, SIZE, cases[i].lba, cases[i].run,
-						     cases[i].gen, &bad));
+						     cases[i].gen, cases[i].gen, &bad));
 		assert_int_equal(bad.what, cases[i].what);
 		assert_string_equal(nvmh_perf_bad_text(&bad, text, sizeof(text)), cases[i].text);
 	}
-	assert_true(nvmh_perf_pattern_check(block, SIZE, LBA, RUN + 1, 0, &bad));
+	assert_true(nvmh_perf_pattern_check(block, SIZE, LBA, RUN + 1, 0, 0, &bad));
 	memset(block, 0, SIZE);
-	assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, 0, &bad));
+	assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, 0, 0, &bad));
 	assert_string_equal(nvmh_perf_bad_text(&bad, text, sizeof(text)),
 			    "block 1000 was not written by --verify");
 }
@@ -101,8 +102,47 @@ static void test_perf_pattern_text_names_the_byte(void **state)
 		 "block 1000 differs at byte 100: %02xh, expected %02xh", block[100] ^ 0xffu,
 		 block[100]);
 	block[100] ^= 0xff;
-	assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, &bad));
+	assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, GEN, &bad));
 	assert_string_equal(nvmh_perf_bad_text(&bad, text, sizeof(text)), expected);
+}
+
+static void test_perf_pattern_block_of_two_writings_is_torn(void **state)
+{
+	static uint8_t other[SIZE];
+	struct perf_bad bad;
+	char text[200];
+	uint32_t cut;
+
+	(void)state;
+	for (cut = sizeof(struct perf_pattern); cut < SIZE; cut += 8) {
+		nvmh_perf_pattern_fill(block, SIZE, LBA, RUN, GEN);
+		nvmh_perf_pattern_fill(other, SIZE, LBA, RUN, GEN - 1);
+		memcpy(block + cut, other + cut, SIZE - cut);
+		assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, GEN, &bad));
+		assert_int_equal(bad.what, PERF_BAD_TORN);
+		assert_int_equal(bad.off, cut);
+		assert_int_equal(bad.want, GEN);
+		assert_int_equal(bad.got, GEN - 1);
+	}
+	assert_string_equal(
+		nvmh_perf_bad_text(&bad, text, sizeof(text)),
+		"block 1000 is torn: write 3 to it begins it, from byte 504 on it is write 2");
+}
+
+static void test_perf_pattern_range_of_writings(void **state)
+{
+	struct perf_bad bad;
+
+	(void)state;
+	assert_true(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN, GEN + 2, &bad));
+	assert_true(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN - 2, GEN, &bad));
+	/* a write that overtook later ones */
+	assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN + 1, GEN + 2, &bad));
+	assert_int_equal(bad.what, PERF_BAD_GEN);
+	assert_int_equal(bad.want, GEN + 1);
+	assert_int_equal(bad.got, GEN);
+	assert_false(nvmh_perf_pattern_check(block, SIZE, LBA, RUN, GEN - 2, GEN - 1, &bad));
+	assert_int_equal(bad.want, GEN - 1);
 }
 
 int main(void)
@@ -113,6 +153,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			test_perf_pattern_other_blocks_runs_and_writings_are_told_apart, fill),
 		cmocka_unit_test_setup(test_perf_pattern_text_names_the_byte, fill),
+		cmocka_unit_test_setup(test_perf_pattern_block_of_two_writings_is_torn, fill),
+		cmocka_unit_test_setup(test_perf_pattern_range_of_writings, fill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is counted of I/Os, and sums over jobs and targets. Counting belongs to the job's thread;
+ * sums are made by the main thread when the jobs have ended.
+ */
+#ifndef HOST_PERF_STATS_H
+#define HOST_PERF_STATS_H
+
+#include <stdint.h>
+
+#include "host/perf_hist.h"
+#include "host/perf_opts.h"
+
+struct perf_run;
+
+/* One kind of I/O. 38 KiB, of which a run touches a few hundred bytes. */
+struct perf_stats {
+	uint64_t bytes;
+	struct perf_hist lat;  /* ns from when it was to start to its completion */
+	struct perf_hist clat; /* ns from when it was submitted; empty where that is the same */
+};
+
+/* What one job did with one target. */
+struct perf_part {
+	struct perf_stats *stats[PERF_DIRS]; /* NULL where the workload has none */
+	uint64_t nr_checked;		     /* I/Os compared */
+	uint64_t nr_bad;		     /* blocks that were not as written */
+	uint64_t nr_errors;		     /* commands that failed */
+};
+
+enum {
+	PERF_MAX_STATUSES = 16,
+};
+
+/* Commands that failed, by their status. */
+struct perf_errors {
+	uint16_t nr; /* different ones */
+	uint16_t status[PERF_MAX_STATUSES];
+	uint64_t count[PERF_MAX_STATUSES];
+	uint64_t others; /* when there are more */
+};
+void nvmh_perf_errors_add(struct perf_errors *errors, uint16_t status, uint64_t count);
+
+/* What was seen second by second. */
+struct perf_samples {
+	uint64_t nr;
+	double min, max, sum, sum_sq;
+};
+void nvmh_perf_samples_add(struct perf_samples *samples, double v);
+double nvmh_perf_samples_mean(const struct perf_samples *samples);
+double nvmh_perf_samples_stdev(const struct perf_samples *samples);
+
+/* What a job used, of RUSAGE_THREAD. */
+struct perf_usage {
+	double user_s, system_s;
+	uint64_t switches, minor_faults, major_faults;
+};
+
+struct perf_sum {
+	struct perf_stats stats[PERF_DIRS];
+	struct perf_stats all; /* of the kinds before PERF_SYNC */
+	uint64_t nr_checked, nr_bad, nr_errors, nr_overdue;
+	struct perf_errors errors; /* not of a single target */
+	struct perf_usage usage;   /* likewise */
+	double elapsed_s;
+};
+
+enum {
+	PERF_ALL = -1,
+};
+
+/* nvmh_perf_sum() - @job and @target: an index or PERF_ALL. */
+void nvmh_perf_sum(const struct perf_run *run, int job, int target, struct perf_sum *sum);
+
+/* nvmh_perf_clat() - from submission on: @stats->lat where nothing was submitted late */
+const struct perf_hist *nvmh_perf_clat(const struct perf_stats *stats);
+
+/* Per second of @sum. */
+double nvmh_perf_iops(const struct perf_sum *sum, const struct perf_stats *stats);
+double nvmh_perf_bytes_s(const struct perf_sum *sum, const struct perf_stats *stats);
+double nvmh_perf_cpu_percent(const struct perf_sum *sum, double cpu_s);
+
+#endif /* HOST_PERF_STATS_H */
