@@ -129,15 +129,27 @@ static void fill_options(const struct perf_opts *opts, struct nvmh_ctrl_opts *co
 		co->ctrl_loss_ms = NOT_AT_ALL_MS;
 }
 
-/* One controller, whatever the number of its paths. */
-static int open_ctrl(struct perf_target *t, char *error)
+/*
+ * One controller, whatever the number of its paths. A workload that goes on without its controller
+ * needs one that keeps I/Os for later, which multipath does also with one path.
+ */
+static int open_ctrl(struct perf_target *t)
 {
-	struct nvmh_ctrl_opts co = t->opts->paths[0].opts;
+	const struct perf_target_opts *to = t->opts;
+	struct nvmh_mpath_opts mpath = { .iopolicy = t->run->opts->iopolicy,
+					 .fast_io_fail_ms = to->paths[0].fast_io_fail_ms };
+	struct nvmh_ctrl_opts paths[PERF_MAX_PATHS];
+	uint16_t i;
 
-	if (t->opts->nr_paths > 1)
-		return nvmh_perf_refuse(-ENOTSUP, error, "several paths");
-	fill_options(t->run->opts, &co);
-	return nvmh_ctrl_open(&co, &t->ctrl);
+	for (i = 0; i < to->nr_paths; i++) {
+		paths[i] = to->paths[i].opts;
+		t->keeps |=
+			!strcmp(paths[i].trtype, "tcp") &&
+			(to->nr_paths > 1 || paths[i].ctrl_loss_ms || t->run->opts->ctrl_loss_s);
+		fill_options(t->run->opts, &paths[i]);
+	}
+	return t->keeps ? nvmh_mpath_open(paths, to->nr_paths, &mpath, &t->ctrl)
+			: nvmh_ctrl_open(&paths[0], &t->ctrl);
 }
 
 static int check_queues(struct perf_target *t, char *error)
@@ -162,12 +174,9 @@ int nvmh_perf_ctrl_open(struct perf_target *t, char *error)
 {
 	int ret;
 
-	error[0] = '\0';
-	ret = open_ctrl(t, error);
+	ret = open_ctrl(t);
 	if (!ret)
 		ret = nvmh_ctrl_wait(t->ctrl, LIVE_TIMEOUT_MS);
-	if (ret && *error)
-		return ret;
 	if (ret)
 		return nvmh_perf_refuse(ret, error, "%s",
 					ret == -ETIMEDOUT ? nvmh_ctrl_error(t->ctrl)
@@ -191,7 +200,7 @@ static void lost(struct perf_target *t)
 	t->nr_lost++;
 	t->lost_since_ns = clock_now_ns();
 	log_err("%s was lost: %s", nvmh_ctrl_name(t->ctrl), nvmh_ctrl_error(t->ctrl));
-	if (run->opts->ctrl_loss_s)
+	if (t->keeps)
 		return;
 	atomic_store(&run->failed, true);
 	atomic_store(&run->stop, true);
@@ -221,10 +230,12 @@ void nvmh_perf_ctrl_process(struct perf_target *t)
 		lost(t);
 	else if (state == NVMH_LIVE && t->lost_since_ns)
 		back(t);
-	if (state != NVMH_DEAD)
+	if (state != NVMH_DEAD || t->dead)
 		return;
 	/* nothing will come back any more */
-	if (!atomic_exchange(&t->run->stop, true))
+	t->dead = true;
+	if (t->keeps)
 		log_err("%s is given up: %s", nvmh_ctrl_name(t->ctrl), nvmh_ctrl_error(t->ctrl));
 	atomic_store(&t->run->failed, true);
+	atomic_store(&t->run->stop, true);
 }

@@ -154,8 +154,10 @@ static void failed(struct perf_queue *pq, const struct perf_slot *slot)
 		log_err("%s nsid %u: %s%s failed with status %03xh, %s",
 			nvmh_ctrl_name(pq->target->ctrl), pq->target->ns->nsid,
 			nvmh_perf_dir_name[slot->dir], place, status & ST_MASK, status_str(status));
-	if (atomic_fetch_add_explicit(&run->nr_errors, 1, memory_order_relaxed) + 1 >= max)
+	if (atomic_fetch_add_explicit(&run->nr_errors, 1, memory_order_relaxed) + 1 >= max) {
 		atomic_store_explicit(&run->stop, true, memory_order_relaxed);
+		job->starting = false; /* not one more, also within this turn */
+	}
 }
 
 static void count(struct perf_queue *pq, const struct perf_slot *slot, uint64_t now)
@@ -204,7 +206,7 @@ static void not_submitted(struct perf_queue *pq, struct perf_slot *slot, int err
 		nvmh_perf_verify_cancel(pq, slot);
 	if (pq->checking || !opts->random)
 		pq->next = slot->unit;
-	if (err == -EAGAIN || (err == -ENOTCONN && (opts->ctrl_loss_s || opts->max_errors > 1))) {
+	if (err == -EAGAIN || (err == -ENOTCONN && (pq->target->keeps || opts->max_errors > 1))) {
 		pq->waiting = true;
 		return;
 	}

@@ -35,6 +35,8 @@ struct perf_target {
 	uint64_t first_lba; /* of the part that is used */
 	uint64_t nr_units;  /* of opts->grain bytes, in that part */
 	uint16_t next_queue;
+	bool keeps;		/* I/Os outlast the loss of the controller */
+	bool dead;		/* given up */
 	uint32_t nr_lost;	/* how many times the controller was not live any more */
 	uint64_t lost_since_ns; /* 0: live */
 	uint64_t lost_ns;	/* all times together */

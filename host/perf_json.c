@@ -123,6 +123,25 @@ static void sums(const struct perf_run *run, struct perf_emit *e, const struct p
 	stats(run, e, "both", sum, &sum->all);
 }
 
+static void paths(const struct perf_target *t, struct perf_emit *e)
+{
+	struct nvmh_mpath_path path;
+	uint16_t i;
+
+	nvmh_perf_emit_open(e, "paths", '[');
+	for (i = 0; t->keeps && i < t->opts->nr_paths; i++) {
+		if (nvmh_mpath_path(t->ctrl, i, &path))
+			continue;
+		nvmh_perf_emit_open_flat(e, NULL, '{');
+		nvmh_perf_emit_text(e, "name", path.name);
+		nvmh_perf_emit_bool(e, "usable", path.usable);
+		nvmh_perf_emit_number(e, "ios", path.ios);
+		nvmh_perf_emit_number(e, "failed_over", path.failed_over);
+		nvmh_perf_emit_close(e, '}');
+	}
+	nvmh_perf_emit_close(e, ']');
+}
+
 static void targets(const struct perf_run *run, struct perf_emit *e, struct perf_sum *sum)
 {
 	uint16_t i;
@@ -141,6 +160,7 @@ static void targets(const struct perf_run *run, struct perf_emit *e, struct perf
 		nvmh_perf_emit_real(e, "lost_s", (double)t->lost_ns / PERF_NS_PER_S);
 		nvmh_perf_emit_number(e, "errors", sum->nr_errors);
 		nvmh_perf_emit_number(e, "bad_blocks", sum->nr_bad);
+		paths(t, e);
 		stats(run, e, "both", sum, &sum->all);
 		nvmh_perf_emit_close(e, '}');
 	}

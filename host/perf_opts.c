@@ -257,6 +257,21 @@ static int parse_eta(struct perf_opts *opts, const char *text, char *error)
 	return nvmh_perf_refuse(-EINVAL, error, "--eta=%s is none of auto, always, never", text);
 }
 
+static int parse_iopolicy(struct perf_opts *opts, const char *text, char *error)
+{
+	static const char *const words[] = { "numa", "round-robin", "queue-depth" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(text, words[i])) {
+			opts->iopolicy = (enum nvmh_iopolicy)i;
+			return 0;
+		}
+	}
+	return nvmh_perf_refuse(-EINVAL, error,
+				"--iopolicy=%s is none of numa, round-robin, queue-depth", text);
+}
+
 static int parse_percentiles(struct perf_opts *opts, const char *text, char *error)
 {
 	if (nvmh_perf_word_list(text, 100ull * PERF_PERCENT, opts->percentiles, PERF_MAX_LIST,
@@ -344,6 +359,7 @@ static const struct perf_option {
 	{ "disable_sqflow", FLAG, .at = AT(disable_sqflow) },
 	{ "tcp_congestion", TEXT, .at = AT(tcp_congestion) },
 	{ "ctrl_loss_tmo", NUMBER, .at = AT(ctrl_loss_s), .min = 0, .max = 1000000 },
+	{ "iopolicy", OTHER, .parse = parse_iopolicy },
 	{ "continue_on_error", OTHER_FLAG, .parse = parse_continue },
 	{ "max_errors", NUMBER, .at = AT(max_errors), .min = 1, .max = UINT64_MAX },
 	{ "output_format", OTHER, .parse = parse_format },
@@ -356,6 +372,11 @@ static const struct perf_option {
 	{ "sweep", OTHER, .parse = parse_sweep },
 	{ "plot", TEXT, .at = AT(plot) },
 };
+
+const char *nvmh_perf_option_name(size_t index)
+{
+	return index < ARRAY_SIZE(options) ? options[index].name : NULL;
+}
 
 static int parse_option(struct perf_opts *opts, const struct perf_option *o, const char *text,
 			char *error)

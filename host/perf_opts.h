@@ -106,9 +106,10 @@ struct perf_opts {
 	bool hdgst;
 	bool ddgst;
 	bool disable_sqflow;
-	const char *tcp_congestion; /* of targets whose string names none; may be NULL */
-	uint64_t ctrl_loss_s;	    /* go on without a controller for so long; 0: not at all */
-	uint64_t max_errors;	    /* commands that may fail; UINT64_MAX: all */
+	const char *tcp_congestion;  /* of targets whose string names none; may be NULL */
+	uint64_t ctrl_loss_s;	     /* go on without a controller for so long; 0: not at all */
+	enum nvmh_iopolicy iopolicy; /* of targets with several paths */
+	uint64_t max_errors;	     /* commands that may fail; UINT64_MAX: all */
 
 	/* results */
 	bool json;
@@ -140,6 +141,9 @@ extern const char nvmh_perf_usage[];
  */
 int nvmh_perf_opts_parse(int argc, char **argv, struct perf_opts *opts, char *error);
 void nvmh_perf_opts_done(struct perf_opts *opts);
+
+/* nvmh_perf_option_name() - the long options one by one, without "--". Return: NULL after the last. */
+const char *nvmh_perf_option_name(size_t index);
 
 /* nvmh_perf_opts_settle() - what only the options together tell: checks them, fills in what follows.
  * As above. */

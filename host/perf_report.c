@@ -188,6 +188,23 @@ static void sizes(const struct perf_run *run, FILE *f)
 	fprintf(f, "%u bytes", opts->bs);
 }
 
+static void paths(const struct perf_target *t, FILE *f)
+{
+	struct nvmh_mpath_path path;
+	uint16_t i;
+
+	for (i = 0; t->keeps && i < t->opts->nr_paths; i++) {
+		if (nvmh_mpath_path(t->ctrl, i, &path))
+			continue;
+		fprintf(f, "  path %u %s: %" PRIu64 " I/Os", i, path.name, path.ios);
+		if (path.failed_over)
+			fprintf(f, ", %" PRIu64 " had to be repeated", path.failed_over);
+		if (!path.usable)
+			fprintf(f, ", not usable: %s", path.error);
+		fputc('\n', f);
+	}
+}
+
 static void head(const struct perf_run *run, FILE *f)
 {
 	const struct perf_opts *opts = run->opts;
@@ -209,6 +226,7 @@ static void head(const struct perf_run *run, FILE *f)
 			fprintf(f, ", lost %u time%s, for %.1f s", t->nr_lost,
 				t->nr_lost == 1 ? "" : "s", (double)t->lost_ns / PERF_NS_PER_S);
 		fputc('\n', f);
+		paths(t, f);
 	}
 	fprintf(f, "%-8s %9s %10s %9s %9s %9s %9s %9s %9s\n", "", "IOPS", "MiB/s", "mean us",
 		"stdev", "p50", "p99", "p99.9", "max");

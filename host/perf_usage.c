@@ -46,6 +46,7 @@ const char nvmh_perf_usage[] =
 	"      --disable_sqflow  no SQ flow control: a read is answered without a response of its own\n"
 	"      --tcp_congestion NAME  TCP congestion control, like reno (the system's)\n"
 	"      --ctrl_loss_tmo SECONDS  a lost controller is waited for so long (0: not at all)\n"
+	"      --iopolicy numa | round-robin | queue-depth  which of several paths an I/O takes (numa)\n"
 	"      --continue_on_error, --max_errors N  go on when commands fail: any number, or fewer than N\n"
 	"\n"
 	"Results:\n"

@@ -236,6 +236,24 @@ static void test_perf_opts_help_and_version(void **state)
 	assert_int_equal(opts.action, PERF_VERSION);
 }
 
+static void test_perf_opts_help_names_every_option(void **state)
+{
+	const char *name;
+	char word[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; (name = nvmh_perf_option_name(i)); i++) {
+		/* other names of what stands there */
+		if (!strcmp(name, "readwrite") || !strcmp(name, "cpus_allowed"))
+			continue;
+		snprintf(word, sizeof(word), "--%s", name);
+		if (!strstr(nvmh_perf_usage, word))
+			fail_msg("--help does not name %s", word);
+	}
+	assert_true(i > 40);
+}
+
 /* One wrong option, and a piece of what the error must say. */
 static void test_perf_opts_errors_name_what_is_wrong(void **state)
 {
@@ -436,6 +454,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_perf_opts_sweep, done),
 		cmocka_unit_test_teardown(test_perf_opts_size_alone_ends_the_run, done),
 		cmocka_unit_test_teardown(test_perf_opts_help_and_version, done),
+		cmocka_unit_test(test_perf_opts_help_names_every_option),
 		cmocka_unit_test(test_perf_opts_errors_name_what_is_wrong),
 		cmocka_unit_test_teardown(test_perf_opts_that_exclude_each_other_are_refused, done),
 		cmocka_unit_test_teardown(test_perf_opts_too_many_targets_are_refused, done),
