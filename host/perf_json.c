@@ -11,7 +11,7 @@
 
 #include "common/status.h"
 #include "host/perf_emit.h"
-#include "host/perf_job.h"
+#include "host/perf_sum.h"
 
 enum {
 	MIB = 1 << 20,

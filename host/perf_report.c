@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/status.h"
-#include "host/perf_job.h"
+#include "host/perf_sum.h"
 
 enum {
 	MIB = 1 << 20,

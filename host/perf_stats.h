@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is counted of I/Os, and sums over jobs and targets. Counting belongs to the job's thread;
- * sums are made by the main thread when the jobs have ended.
+ * What is counted of I/Os. Counting belongs to the job's thread; others read it when that has ended.
  */
 #ifndef HOST_PERF_STATS_H
 #define HOST_PERF_STATS_H
@@ -10,8 +9,6 @@
 
 #include "host/perf_hist.h"
 #include "host/perf_opts.h"
-
-struct perf_run;
 
 /* One kind of I/O. 38 KiB, of which a run touches a few hundred bytes. */
 struct perf_stats {
@@ -56,28 +53,7 @@ struct perf_usage {
 	uint64_t switches, minor_faults, major_faults;
 };
 
-struct perf_sum {
-	struct perf_stats stats[PERF_DIRS];
-	struct perf_stats all; /* of the kinds before PERF_SYNC */
-	uint64_t nr_checked, nr_bad, nr_errors, nr_overdue;
-	struct perf_errors errors; /* not of a single target */
-	struct perf_usage usage;   /* likewise */
-	double elapsed_s;
-};
-
-enum {
-	PERF_ALL = -1,
-};
-
-/* nvmh_perf_sum() - @job and @target: an index or PERF_ALL. */
-void nvmh_perf_sum(const struct perf_run *run, int job, int target, struct perf_sum *sum);
-
 /* nvmh_perf_clat() - from submission on: @stats->lat where nothing was submitted late */
 const struct perf_hist *nvmh_perf_clat(const struct perf_stats *stats);
-
-/* Per second of @sum. */
-double nvmh_perf_iops(const struct perf_sum *sum, const struct perf_stats *stats);
-double nvmh_perf_bytes_s(const struct perf_sum *sum, const struct perf_stats *stats);
-double nvmh_perf_cpu_percent(const struct perf_sum *sum, double cpu_s);
 
 #endif /* HOST_PERF_STATS_H */

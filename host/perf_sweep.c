@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "host/perf_emit.h"
+#include "host/perf_sum.h"
 #include "host/perf_words.h"
 
 enum {

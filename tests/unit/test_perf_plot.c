@@ -58,7 +58,12 @@ static void write_with(void (*write)(const struct perf_sweep_result *r, FILE *f)
 static void add_step(double load, double iops, double us)
 {
 	result.steps[result.nr_steps++] = (struct perf_step){
-		.load = load, .iops = iops, .p50 = us, .p99 = 2 * us, .p999 = 3 * us, .reached = true
+		.load = load,
+		.iops = iops,
+		.p50 = us,
+		.p99 = 2 * us,
+		.p999 = 3 * us,
+		.reached = true,
 	};
 }
 
