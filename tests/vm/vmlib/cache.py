@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Built images, outside the tree: $XDG_CACHE_HOME/nvmetcp/vm/NAME-RECIPE-VERSIONS/.
+"""Built images, outside the tree: $XDG_CACHE_HOME/nvmetcp/KIND/NAME-RECIPE-VERSIONS/.
 
 RECIPE is a hash of how an image is made (the build code's text, package names), VERSIONS one of
 the package versions it was made from. Versions are looked up again when an image is two weeks old;
@@ -25,9 +25,9 @@ FRESH_S = 14 * 86400
 KEEP = 3                                # images of one name, the newest used
 
 
-def cache_folder():
+def cache_folder(kind="vm"):
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(base, "nvmetcp", "vm")
+    folder = os.path.join(base, "nvmetcp", kind)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as e:
@@ -69,10 +69,10 @@ class Image:
 
 
 class Cache:
-    """Finds images, builds what is missing."""
+    """Finds images, builds what is missing. Kinds do not wait for each other's builds."""
 
-    def __init__(self):
-        self.folder = cache_folder()
+    def __init__(self, kind="vm"):
+        self.folder = cache_folder(kind)
         self.apt = {backports: Apt(os.path.join(self.folder, name), backports)
                     for backports, name in ((False, "apt"), (True, "apt-backports"))}
 

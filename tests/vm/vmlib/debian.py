@@ -51,17 +51,19 @@ def find_mirror():
     return archive, security
 
 
-def _stanza(uri, suites):
-    return ("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n"
-            % (uri, suites, KEYRING))
+def _stanza(uri, suites, kind="deb"):
+    return ("Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n"
+            % (kind, uri, suites, KEYRING))
 
 
 class Apt:
-    """A private apt root in the cache: lists and downloads of SUITE, or of its backports alone."""
+    """A private apt root in the cache: lists and downloads of SUITE, or of its backports alone, or
+    of the source packages of SUITE alone."""
 
-    def __init__(self, folder, backports=False):
+    def __init__(self, folder, backports=False, source=False):
         self.folder = folder
         self.backports = backports
+        self.kind = "deb-src" if source else "deb"
         self.updated = False
 
     def path(self, name):
@@ -84,11 +86,11 @@ class Apt:
             os.makedirs(self.path(sub), exist_ok=True)
         archive, security = find_mirror()
         if self.backports:
-            text = _stanza(archive, SUITE + "-backports")
+            text = _stanza(archive, SUITE + "-backports", self.kind)
         else:
-            text = _stanza(archive, "%s %s-updates" % (SUITE, SUITE))
+            text = _stanza(archive, "%s %s-updates" % (SUITE, SUITE), self.kind)
             if security:
-                text += _stanza(security, SUITE + "-security")
+                text += _stanza(security, SUITE + "-security", self.kind)
         with open(self.sources(), "w", encoding="utf-8") as f:
             f.write(text)
         self._run("apt-get", "update", "-qq", "--error-on=any")
@@ -132,3 +134,11 @@ class Apt:
         if len(debs) != 1:
             raise BenchError("apt-get download %s=%s left no package" % (package, version))
         return debs[0]
+
+    def source(self, package, version, folder):
+        """Fetches and unpacks one source package into folder; returns the path of its tree."""
+        self._run("apt-get", "source", "-qq", "%s=%s" % (package, version), cwd=folder)
+        trees = [e.path for e in os.scandir(folder) if e.is_dir()]
+        if len(trees) != 1:
+            raise BenchError("apt-get source %s=%s left no tree" % (package, version))
+        return trees[0]
