@@ -15,6 +15,8 @@
 ##   vm-kernel     build the virtual machine's own kernel, the one with iommufd (half an hour)
 ##   bench         benchmarks: minutes on a quiet machine; BENCH_ARGS="--quick"
 ##   lint, format  check the source; put it into the form of .clang-format
+##   fio           build libnvmh-fio.so, the I/O engine of fio (fetches fio's source once)
+##   nbdkit        build nbdkit-nvmh-plugin.so
 ##   install, uninstall    PREFIX=/usr/local DESTDIR=
 ##   clean         remove the build folder
 ##
@@ -74,6 +76,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
+# where nbdkit looks for plugins; empty without it
+NBDKITDIR ?= $(shell $(PKG_CONFIG) --variable=plugindir nbdkit 2>/dev/null)
 COMPLETIONSDIR ?= $(PREFIX)/share/bash-completion/completions
 
 ifneq ($(V),)
@@ -88,7 +92,9 @@ endif
 
 BUILD_PACKAGES := gcc libc6-dev linux-libc-dev pkg-config libevent-dev libssl-dev liburing-dev \
 	libnvme-dev libjson-c-dev libisal-dev libsystemd-dev
+# fio and dpkg-dev: `make fio` and its test
 TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd g++ mandoc \
+	fio dpkg-dev \
 	$(shell sed 's/\#.*//' tests/vm/packages 2>/dev/null)
 
 VM_KERNEL_PACKAGES := gcc libc6-dev make flex bison bc libelf-dev
@@ -133,7 +139,11 @@ PIC := -fPIE
 # nvmetcp-perf is host/perf*.c; of its files only the one with the main is not tested by itself
 PERF_MAIN := host/perf.c
 perf_SRC := $(filter-out $(PERF_MAIN),$(wildcard host/perf_*.c))
-HOST_MAINS := $(PERF_MAIN) $(perf_SRC) host/fio.c
+# plugins of other programs, and what the two have in common: not in the library either
+fio_SRC := $(wildcard host/fio*.c)
+nbdkit_SRC := $(wildcard host/nbdkit*.c)
+attach_SRC := $(wildcard host/attach.c)
+HOST_MAINS := $(PERF_MAIN) $(perf_SRC) $(fio_SRC) $(nbdkit_SRC) $(attach_SRC)
 TARGET_MAINS := target/main.c target/nvmetcpctl.c
 # nvmetcpctl's own; the rest of what it needs is in the libraries
 ctl_SRC := $(wildcard target/ctl_*.c)
@@ -167,8 +177,10 @@ PROGRAMS := $(if $(wildcard target/main.c),$(B)/nvmetcpd) \
 	$(if $(wildcard target/nvmetcpctl.c),$(B)/nvmetcpctl) \
 	$(if $(wildcard host/perf.c),$(B)/nvmetcp-perf)
 ifeq ($(SAN),)
-SHARED := $(if $(host_SRC),$(B)/libnvmh.so) $(if $(wildcard host/fio.c),$(B)/libnvmh-fio.so)
+SHARED := $(if $(host_SRC),$(B)/libnvmh.so)
 endif
+FIO_SO := $(B)/libnvmh-fio.so
+NBDKIT_SO := $(B)/nbdkit-nvmh-plugin.so
 STATIC := $(if $(host_SRC),$(B)/libnvmh.a)
 
 # ---------------------------------------------------------------- build
@@ -237,9 +249,30 @@ $(B)/libnvmh.so: $(call obj,$(host_SRC)) $(B)/.libhost.list $(B)/libcommon.a $(N
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -Wl,-z,defs -Wl,-Bsymbolic-functions -o $@ \
 		-Wl,-soname,libnvmh.so.$(SOVERSION) $(NVMH_MAP:%=-Wl,--version-script=%) \
 		$(filter %.o %.a,$^) $(PKG_LIBS) -pthread
-# no -z defs: fio resolves its own symbols when it loads the engine
-$(B)/libnvmh-fio.so: $(B)/host/fio.o $(B)/libhost.a $(B)/libcommon.a
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -pthread
+
+# The fio engine needs fio's own headers, those of the very version that will load it; FIO_SRC names a
+# tree in which ./configure has run, otherwise Debian's source of the installed fio is fetched.
+FIO_SRC ?=
+$(B)/.fio-source: FORCE
+	@mkdir -p $(@D)
+	@tree='$(FIO_SRC)'; [ -n "$$tree" ] || tree=$$(tests/vm/source fio ./configure) || exit 1; \
+	printf '%s\n' "$$tree" | cmp -s - $@ || printf '%s\n' "$$tree" >$@
+$(B)/host/fio.o: PRIVATE_CPPFLAGS = -isystem "$$(cat $(B)/.fio-source)" \
+	-include "$$(cat $(B)/.fio-source)/config-host.h"
+$(B)/host/fio.o: $(B)/.fio-source
+$(B)/host/nbdkit.o: PRIVATE_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags nbdkit)
+
+# Undefined symbols are those of the program that loads it. Ours stay ours: both have a log_err.
+plugin = $(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -Wl,-Bsymbolic \
+	-Wl,--version-script=$(filter %.map,$^) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -pthread
+$(FIO_SO): $(call obj,$(fio_SRC) $(attach_SRC)) host/fio.map $(B)/libhost.a $(B)/libcommon.a
+	$(plugin)
+$(NBDKIT_SO): $(call obj,$(nbdkit_SRC) $(attach_SRC)) host/nbdkit.map $(B)/libhost.a $(B)/libcommon.a
+	$(plugin)
+
+.PHONY: fio nbdkit
+fio: $(FIO_SO)
+nbdkit: $(NBDKIT_SO)
 
 $(UNIT_SRC:%.c=$(B)/%): %: %.o $(FAKE_A) $(if $(filter host,$(LAYERS)),$(PERF_A)) $(LIBS_A)
 	$(link) $(CMOCKA_LIBS) $(PKG_LIBS) -lm -pthread
@@ -349,7 +382,7 @@ man_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z0-9_]*\).*/\1/p' $(1) | gr
 # each goes where bash looks for it: under the program's name
 COMPLETIONS := $(wildcard host/*.bash target/*.bash)
 SCHEMA := $(wildcard config/*schema.json)
-EXAMPLES := $(wildcard config/examples/*)
+EXAMPLES := $(wildcard config/examples/* host/examples/*)
 UDEV_RULES := $(wildcard systemd/*.rules)
 SYSUSERS := $(wildcard systemd/sysusers.d/*.conf)
 TMPFILES := $(wildcard systemd/tmpfiles.d/*.conf)
@@ -387,6 +420,8 @@ install: all $(UNITS)
 	$(call put,$(INCLUDEDIR)/nvmh,644,host/nvmh.h)
 	$(call put,$(INCLUDEDIR)/nvmh/common,644,$(NVMH_COMMON_H))
 	$(NVMH_COMMON_PARTS)
+	$(call put,$(LIBDIR),755,$(wildcard $(FIO_SO)))
+	$(if $(wildcard $(NBDKIT_SO)),$(call put,$(NBDKITDIR),755,$(NBDKIT_SO)))
 	$(if $(STATIC),install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' && \
 		printf '%s\n' "$$PC" >'$(DESTDIR)$(LIBDIR)/pkgconfig/nvmh.pc')
 	$(foreach n,1 2 3 4 5 6 7 8,$(if $(filter %.$n,$(MAN_PAGES)),\
@@ -408,7 +443,8 @@ uninstall:
 	rm -f $(patsubst %,'$(DESTDIR)$(SBINDIR)/%',$(notdir $(filter %/nvmetcpd,$(PROGRAMS)))) \
 		$(patsubst %,'$(DESTDIR)$(BINDIR)/%',$(notdir $(filter-out %/nvmetcpd,$(PROGRAMS)))) \
 		$(patsubst %,'$(DESTDIR)$(LIBDIR)/%',$(notdir $(STATIC) $(SHARED)) libnvmh.so.$(SOVERSION) \
-			libnvmh.so.$(VERSION) pkgconfig/nvmh.pc) \
+			libnvmh.so.$(VERSION) pkgconfig/nvmh.pc $(notdir $(FIO_SO))) \
+		$(if $(NBDKITDIR),'$(DESTDIR)$(NBDKITDIR)/$(notdir $(NBDKIT_SO))') \
 		$(foreach m,$(MAN_PAGES),'$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)') \
 		$(patsubst %,'$(DESTDIR)$(COMPLETIONSDIR)/%',$(basename $(notdir $(COMPLETIONS)))) \
 		$(patsubst %,'$(DESTDIR)$(UNITDIR)/%',$(notdir $(UNITS))) \
