@@ -92,9 +92,9 @@ endif
 
 BUILD_PACKAGES := gcc libc6-dev linux-libc-dev pkg-config libevent-dev libssl-dev liburing-dev \
 	libnvme-dev libjson-c-dev libisal-dev libsystemd-dev
-# fio and dpkg-dev: `make fio` and its test
+# `make fio` and `make nbdkit`, and what their tests use
 TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd g++ mandoc \
-	fio dpkg-dev \
+	fio dpkg-dev nbdkit nbdkit-plugin-dev libnbd-bin qemu-utils strace \
 	$(shell sed 's/\#.*//' tests/vm/packages 2>/dev/null)
 
 VM_KERNEL_PACKAGES := gcc libc6-dev make flex bison bc libelf-dev
@@ -260,7 +260,7 @@ $(B)/.fio-source: FORCE
 $(B)/host/fio.o: PRIVATE_CPPFLAGS = -isystem "$$(cat $(B)/.fio-source)" \
 	-include "$$(cat $(B)/.fio-source)/config-host.h"
 $(B)/host/fio.o: $(B)/.fio-source
-$(B)/host/nbdkit.o: PRIVATE_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags nbdkit)
+$(B)/host/nbdkit.o: ALL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags nbdkit)
 
 # Undefined symbols are those of the program that loads it. Ours stay ours: both have a log_err.
 plugin = $(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -Wl,-Bsymbolic \
