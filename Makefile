@@ -260,7 +260,7 @@ $(B)/.fio-source: FORCE
 $(B)/host/fio.o: PRIVATE_CPPFLAGS = -isystem "$$(cat $(B)/.fio-source)" \
 	-include "$$(cat $(B)/.fio-source)/config-host.h"
 $(B)/host/fio.o: $(B)/.fio-source
-$(B)/host/nbdkit.o: ALL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags nbdkit)
+$(B)/host/nbdkit.o: private ALL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags nbdkit)
 
 # Undefined symbols are those of the program that loads it. Ours stay ours: both have a log_err.
 plugin = $(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -shared -Wl,-Bsymbolic \

@@ -5,12 +5,19 @@
  * nvmh_attach_errno().
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/status.h"
 #include "host/attach.h"
 #include "host/ctrl.h"
+
+enum {
+	OTHER_PATHS_MS = 3000, /* for another path, once one has failed */
+	POLL_MS = 100,
+};
 
 static const char separators[] = " \t\r\n,";
 
@@ -87,6 +94,8 @@ static int parse_paths(struct paths *p, const char *transport)
 /* The one place that makes controllers: several paths become one. */
 static int open_ctrl(const struct nvmh_attach_opts *opts, struct paths *p, struct nvmh_ctrl **ctrlp)
 {
+	const struct nvmh_mpath_opts mpath = { .fast_io_fail_ms = p->tr[0].fast_io_fail_ms };
+	struct nvmh_ctrl_opts paths[ATTACH_MAX_PATHS];
 	uint16_t i;
 
 	for (i = 0; i < p->nr; i++) {
@@ -101,9 +110,39 @@ static int open_ctrl(const struct nvmh_attach_opts *opts, struct paths *p, struc
 		co->on_ns = opts->on_ns;
 		co->arg = opts->arg;
 	}
-	if (p->nr > 1)
-		return nvmh_error(-ENOTSUP, "transport: several paths");
-	return nvmh_ctrl_open(&p->tr[0].opts, ctrlp);
+	if (p->nr == 1 && !strcmp(p->tr[0].opts.trtype, "pcie"))
+		return nvmh_ctrl_open(&p->tr[0].opts, ctrlp);
+	for (i = 0; i < p->nr; i++)
+		paths[i] = p->tr[i].opts;
+	return nvmh_mpath_open(paths, p->nr, &mpath, ctrlp);
+}
+
+/*
+ * At the first failure it ends, where another path may do better a little later: what is wrong with
+ * a string is to be heard at once, not when ctrl_loss_tmo= is over.
+ */
+static int wait_live(struct nvmh_ctrl *ctrl, uint16_t nr_paths)
+{
+	struct pollfd pfd = { .fd = nvmh_ctrl_fd(ctrl), .events = POLLIN };
+	uint64_t end = clock_now_ms() + ATTACH_TIMEOUT_MS;
+	bool failed = false;
+
+	while (nvmh_ctrl_state(ctrl) != NVMH_LIVE) {
+		nvmh_ctrl_process(ctrl);
+		if (!failed && nvmh_ctrl_error(ctrl)[0]) {
+			failed = true;
+			end = min_of(end, clock_now_ms() + (nr_paths > 1 ? OTHER_PATHS_MS : 0));
+		}
+		if (nvmh_ctrl_state(ctrl) == NVMH_LIVE)
+			break;
+		if (nvmh_ctrl_state(ctrl) == NVMH_DEAD || clock_now_ms() >= end)
+			return nvmh_error(failed ? -ECONNREFUSED : -ETIMEDOUT, "%s: %s",
+					  nvmh_ctrl_name(ctrl),
+					  failed ? nvmh_ctrl_error(ctrl) : "not connected in time");
+		if (poll(&pfd, 1, POLL_MS) < 0 && errno != EINTR)
+			return nvmh_error(-errno, "poll: %m");
+	}
+	return 0;
 }
 
 static const struct nvmh_ns *find_ns(struct nvmh_ctrl *ctrl, uint32_t nsid)
@@ -164,11 +203,7 @@ static int connect_and_look(const struct nvmh_attach_opts *opts, struct paths *p
 	if (ret)
 		return ret;
 	att->local = !strcmp(p->tr[0].opts.trtype, "pcie");
-	ret = nvmh_ctrl_wait(att->ctrl, ATTACH_TIMEOUT_MS);
-	if (ret == -ETIMEDOUT)
-		return nvmh_error(ret, "%s: not connected within %d s: %s",
-				  nvmh_ctrl_name(att->ctrl), ATTACH_TIMEOUT_MS / 1000,
-				  nvmh_ctrl_error(att->ctrl));
+	ret = wait_live(att->ctrl, p->nr);
 	if (ret)
 		return ret;
 	if (!nvmh_ctrl_nr_queues(att->ctrl))

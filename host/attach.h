@@ -40,10 +40,11 @@ struct nvmh_attach {
 /**
  * nvmh_attach() - connect, find the namespace, look at what it is
  *
- * Waits, at most ATTACH_TIMEOUT_MS; the first failure to connect ends it. Context: any thread, which becomes the controller's.
+ * Waits, at most ATTACH_TIMEOUT_MS; the first failure to connect ends it, or with several paths a few seconds later. A remote namespace is
+ * used through a multipath controller, also by one path: a lost connection costs no error within ctrl_loss_tmo. Context: any thread, which becomes the controller's.
  *
  * Return: 0, nvmh_detach() ends it; -errno, nvmh_strerror() says what is wrong: what nvmh_transport_parse(), nvmh_ctrl_open() and
- *	nvmh_ctrl_wait() return; -EINVAL, the paths name different namespaces, or none is named and there are several; -ENOENT, no such
+ *	nvmh_mpath_open() return; -ECONNREFUSED, a failure to connect; -ETIMEDOUT; -EINVAL, the paths name different namespaces, or none is named and there are several; -ENOENT, no such
  *	namespace; -ENOTSUP, it has metadata or is zoned; -ENOSPC, the controller grants no I/O queue.
  */
 int nvmh_attach(const struct nvmh_attach_opts *opts, struct nvmh_attach *att);
