@@ -17,6 +17,7 @@
 ##   lint, format  check the source; put it into the form of .clang-format
 ##   fio           build libnvmh-fio.so, the I/O engine of fio (fetches fio's source once)
 ##   nbdkit        build nbdkit-nvmh-plugin.so
+##   examples      build the programs in host/examples
 ##   install, uninstall    PREFIX=/usr/local DESTDIR=
 ##   clean         remove the build folder
 ##
@@ -190,7 +191,7 @@ all: libs $(STATIC) $(SHARED) $(PROGRAMS)
 libs: $(LIBS_A)
 tests: tests-unit tests-e2e tests-vm
 tests-unit: $(UNIT_BIN)
-tests-e2e: $(E2E_BIN) $(if $(IO_SRC),$(B)/nvmh-io)
+tests-e2e: $(E2E_BIN) $(if $(IO_SRC),$(B)/nvmh-io) examples
 tests-vm: $(patsubst %.c,$(B)/%,$(VM_SRC)) $(if $(IO_SRC),$(B)/nvmh-io)
 
 # A file that is rewritten only when its content changes, so that what depends on it follows flags
@@ -270,7 +271,15 @@ $(FIO_SO): $(call obj,$(fio_SRC) $(attach_SRC)) host/fio.map $(B)/libhost.a $(B)
 $(NBDKIT_SO): $(call obj,$(nbdkit_SRC) $(attach_SRC)) host/nbdkit.map $(B)/libhost.a $(B)/libcommon.a
 	$(plugin)
 
-.PHONY: fio nbdkit
+# built as a user would, but for where the library lies; linked with it as installed
+EXAMPLE_BIN := $(patsubst host/examples/%.c,$(B)/examples/%,$(wildcard host/examples/*.c))
+$(EXAMPLE_BIN): $(B)/examples/%: host/examples/%.c host/nvmh.h $(B)/libnvmh.a $(B)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CPPFLAGS) -Ihost $(ALL_CFLAGS) -Wno-unused-parameter $(ALL_LDFLAGS) -o $@ \
+		$< $(B)/libnvmh.a $(PKG_LIBS) -pthread
+
+.PHONY: fio nbdkit examples
+examples: $(EXAMPLE_BIN)
 fio: $(FIO_SO)
 nbdkit: $(NBDKIT_SO)
 
@@ -359,7 +368,7 @@ bench: all $(BENCH_BIN)
 .PHONY: format
 format:
 	$(CLANG_FORMAT) -i $(wildcard common/*.[ch] config/*.[ch] host/*.[ch] target/*.[ch] \
-		tests/*/*.[ch])
+		tests/*/*.[ch] host/examples/*.c)
 
 # ---------------------------------------------------------------- install
 
