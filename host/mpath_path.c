@@ -161,6 +161,14 @@ static void on_notice(struct nvmh_ctrl *ctrl, uint8_t info)
 		path->ana.want = true;
 }
 
+static void on_event(struct nvmh_ctrl *ctrl, uint32_t dw0, void *arg)
+{
+	struct nvmh_ctrl *mpath = ((struct mpath_path *)arg)->mp->ctrl;
+
+	(void)ctrl;
+	mpath->opts.on_event(mpath, dw0, mpath->opts.arg);
+}
+
 /* ---- opening ---- */
 
 static int watch(struct mpath *mp, const struct mpath_path *path)
@@ -188,6 +196,7 @@ static int open_ctrl(struct mpath *mp, const struct nvmh_ctrl_opts *opts, struct
 	o.hostid = common->hostid;
 	o.on_state = on_state;
 	o.on_ns = on_ns;
+	o.on_event = common->on_event ? on_event : NULL;
 	o.arg = path;
 	if (!o.kato_ms && !strcmp(o.trtype, "tcp"))
 		o.kato_ms = MPATH_KATO_MS;

@@ -224,6 +224,7 @@ int nvmh_mpath_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	io->fenced = false;
 	io->once = false;
 	io->cancelled = false;
+	list_init(&io->link);
 	ret = nvmh_mpath_io_send(mq, io);
 	if (ret == -ENOTCONN || ret == -EAGAIN) {
 		nvmh_mpath_hold(mq, io);
@@ -303,22 +304,23 @@ void nvmh_mpath_queue_release(struct nvmh_queue *q)
 	}
 }
 
-/* What a path has is cancelled there, what is held by the next poll. */
+/* What is held ends with the next pump; what is with a path, as that path's controller says. */
 int nvmh_mpath_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req)
 {
 	struct mpath_queue *mq = queue_of(q);
 	struct mpath_io *io = &mq->ios[req->tag];
 	struct mpath_path *path = mpath_path_at(mq->mp, io->slot);
 
-	io->cancelled = true; /* should the path be lost, it is not sent again */
-	if (io->child.state != NVMH_REQ_BUSY) {
-		atomic_store(&q->check, true);
+	io->cancelled = true;
+	if (!list_empty(&io->link)) {
 		nvmh_queue_kick(q);
-	} else if (path && q->qid) {
-		nvmh_queue_cancel(path_queue(mq, path), &io->child);
-	} else if (path) {
-		nvmh_admin_cancel(path->ctrl, &io->child);
+		return 0;
 	}
+	/* one that has just ended is about to be held, or completed */
+	if (path && q->qid)
+		nvmh_queue_cancel(path_queue(mq, path), &io->child);
+	else if (path)
+		nvmh_admin_cancel(path->ctrl, &io->child);
 	return 0;
 }
 

@@ -117,7 +117,7 @@ static uint64_t delay_ms(const struct mpath_io *io, const struct mpath_path *pat
 /* A few times, over another path if there is one, after the controller's delay. */
 static bool retry_later(struct mpath_queue *mq, struct mpath_io *io, const struct mpath_path *path)
 {
-	if (io->tries == MPATH_MAX_TRIES)
+	if (io->tries == MPATH_MAX_TRIES || io->cancelled)
 		return false;
 	io->tries++;
 	io->avoid |= BIT(io->slot);

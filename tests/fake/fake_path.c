@@ -139,6 +139,10 @@ static uint16_t admin_status(struct fake_path *p, struct nvmh_req *req, uint8_t 
 		p->ccr_sqe = req->sqe;
 		*dw0 = p->ccr_dw0;
 		return p->ccr_status;
+	case nvme_admin_abort_cmd:
+		p->nr_aborts++;
+		*dw0 = 1;
+		return 0;
 	case nvme_admin_keep_alive:
 	case nvme_admin_get_features:
 	case nvme_admin_format_nvm:

@@ -57,6 +57,7 @@ struct fake_path {
 	/* what happened */
 	uint32_t nr_connects;
 	uint32_t nr_ana_reads;
+	uint32_t nr_aborts;
 	uint32_t nr_ccr;
 	struct nvme_sqe ccr_sqe;
 	uint32_t nr_ccr_logs;

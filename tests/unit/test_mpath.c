@@ -633,6 +633,61 @@ static void test_mpath_functions_refuse_other_controllers(void **state)
 	nvmh_ctrl_close(ctrl);
 }
 
+/* What is held ends; what is with a path is left to its controller, which gets an Abort. */
+static void test_mpath_cancel_ends_what_is_held(void **state)
+{
+	struct nvmh_queue *q;
+	struct rig_io io[2];
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 1, &(struct nvmh_mpath_opts){ .hold_ms = NVMH_NO_HOLD });
+	q = nvmh_ctrl_queue(rig.ctrl, 0);
+	rig_read(&rig, 0, &io[0], 1);
+	assert_int_equal(nvmh_queue_cancel(q, &io[0].req), 0);
+	rig_until(&rig, fake_path[0].nr_aborts == 1);
+	fake_path_answer(fake_path_find(&fake_path[0]), ST_ABORT_REQ);
+	rig_wait(&rig, &io[0], ST_ABORT_REQ);
+	assert_int_equal(nvmh_queue_cancel(q, &io[0].req), -ENOENT);
+	/* one that was cancelled is not sent again when its path is lost */
+	rig_read(&rig, 0, &io[0], 1);
+	assert_int_equal(nvmh_queue_cancel(q, &io[0].req), 0);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_wait(&rig, &io[0], ST_ABORT_REQ);
+	rig_write(&rig, 0, &io[1], 1, 1);
+	rig_settle(&rig);
+	assert_int_equal(nvmh_queue_cancel(q, &io[1].req), 0);
+	assert_int_equal(io[1].nr_done, 0);
+	rig_wait(&rig, &io[1], ST_ABORT_REQ);
+	rig_close(&rig);
+}
+
+static void on_event(struct nvmh_ctrl *ctrl, uint32_t dw0, void *arg)
+{
+	struct rig *rig = arg;
+
+	assert_ptr_equal(ctrl, rig->ctrl);
+	rig->last_nsid = dw0;
+}
+
+static void test_mpath_events_are_passed_on(void **state)
+{
+	struct nvmh_ctrl_opts paths[2];
+	struct rig rig = { 0 };
+
+	(void)state;
+	paths[0] = rig_path(&rig, 0);
+	paths[1] = rig_path(&rig, 1);
+	paths[0].on_event = on_event;
+	assert_int_equal(nvmh_mpath_open_with(paths, 2, NULL, &fake_path_ops, &rig.ctrl), 0);
+	rig_until(&rig, rig_up(&rig, 1));
+	rig_until(&rig, fake_path_event(&fake_path[1], 0x020001));
+	rig_until(&rig, rig.last_nsid == 0x020001);
+	rig_close(&rig);
+}
+
 /* ---- admin ---- */
 
 static void test_mpath_admin_reads_survive_a_loss_others_do_not(void **state)
@@ -702,6 +757,8 @@ int main(void)
 		mpath_test(test_mpath_fewer_queues_on_a_path),
 		mpath_test(test_mpath_remove_drains_and_frees),
 		mpath_test(test_mpath_functions_refuse_other_controllers),
+		mpath_test(test_mpath_cancel_ends_what_is_held),
+		mpath_test(test_mpath_events_are_passed_on),
 		mpath_test(test_mpath_admin_reads_survive_a_loss_others_do_not),
 	};
 
