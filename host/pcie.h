@@ -96,9 +96,9 @@ struct pcie_queue {
 	uint16_t cq_head;
 	uint16_t cq_rung; /* what the head doorbell, or its shadow, was told */
 	uint8_t phase;
-	bool can_mask;	 /* has a vector of its own that can be masked */
-	bool masked;	 /* it is */
-	uint16_t polled; /* polls with completions since it was last armed */
+	bool can_mask;		      /* has a vector of its own that can be masked */
+	bool masked;		      /* it is */
+	uint16_t polled;	      /* polls with completions since it was last armed */
 	bool in_cmb;		      /* the submission queue */
 	uint8_t sgl;		      /* enum nvmh_sgl_rule; 0: PRPs only */
 	struct nvmh_shadow sq_shadow; /* .db NULL: there are none */

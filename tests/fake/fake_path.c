@@ -260,7 +260,8 @@ static int submit_io(struct fake_path *p, struct nvmh_queue *q, struct nvmh_req 
 	if (p->broken)
 		return -ENOTCONN;
 	cmd = free_cmd(p);
-	*cmd = (struct fake_path_cmd){ .req = req, .q = q, .sqe = req->sqe, .seq = ++fake_path_seq };
+	*cmd = (struct fake_path_cmd){ .req = req, .q = q, .sqe = req->sqe };
+	cmd->seq = ++fake_path_seq;
 	if (req->dir == NVMH_TO_CTRL)
 		memcpy(cmd->data, req->iov[0].iov_base, min_of(req->len, 512u));
 	p->nr_ios++;
