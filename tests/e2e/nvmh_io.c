@@ -39,7 +39,7 @@ static const char usage_text[] =
 	"  flush\n"
 	"  verify            random writes and reads of all sizes over all queues, checked; then everything is read back\n"
 	"  readback          the last part of a verify with the same seed, range and count, against what it wrote\n"
-	"  hold SECONDS      stay connected, 0: until SIGINT or SIGTERM; tells state changes\n"
+	"  hold SECONDS      stay connected, 0: until SIGINT or SIGTERM; tells changes of the state and of namespaces\n"
 	"\n"
 	"Options:\n"
 	"  --hdgst, --ddgst  header and data digests\n"
@@ -62,6 +62,7 @@ static const char usage_text[] =
 	"  --iopolicy NAME   numa (the default), round-robin, queue-depth\n"
 	"  --fast-io-fail MS requests without a path fail then (0: when all paths are given up)\n"
 	"  --hold-ms MS      writes of a lost path are held so long (0: as the specification says)\n"
+	"  --reset-every N   verify resets the controller after every N commands; with --retry\n"
 	"  --debug           show the library's log\n";
 
 static volatile sig_atomic_t stop_signal;
@@ -327,6 +328,18 @@ static void on_signal(int signo)
 	stop_signal = signo;
 }
 
+/* For hold; the others look at their namespace once. */
+static void on_ns(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns *ns, void *arg)
+{
+	(void)ctrl;
+	(void)arg;
+	if (ns)
+		printf("namespace %u blocks=%llu\n", nsid, (unsigned long long)ns->nsze);
+	else
+		printf("namespace %u went\n", nsid);
+	fflush(stdout);
+}
+
 static int cmd_hold(struct io *io, char **args)
 {
 	enum nvmh_state state = NVMH_NEW;
@@ -392,6 +405,7 @@ enum {
 	OPT_MAX_IO,
 	OPT_FAST_IO_FAIL,
 	OPT_HOLD,
+	OPT_RESET_EVERY,
 };
 
 static const struct option options[] = {
@@ -418,6 +432,7 @@ static const struct option options[] = {
 	{ "start", 1, NULL, OPT_START },
 	{ "bytes", 1, NULL, OPT_BYTES },
 	{ "max-io", 1, NULL, OPT_MAX_IO },
+	{ "reset-every", 1, NULL, OPT_RESET_EVERY },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -428,7 +443,7 @@ static const uint64_t number_max[] = {
 	[OPT_SEED - OPT_NUMBERS] = UINT64_MAX,	     [OPT_OPS - OPT_NUMBERS] = UINT32_MAX,
 	[OPT_START - OPT_NUMBERS] = UINT64_MAX,	     [OPT_BYTES - OPT_NUMBERS] = UINT64_MAX,
 	[OPT_MAX_IO - OPT_NUMBERS] = MAX_XFER_BYTES, [OPT_FAST_IO_FAIL - OPT_NUMBERS] = UINT32_MAX,
-	[OPT_HOLD - OPT_NUMBERS] = INT32_MAX,
+	[OPT_HOLD - OPT_NUMBERS] = INT32_MAX,	     [OPT_RESET_EVERY - OPT_NUMBERS] = UINT32_MAX,
 };
 
 static void set_number(struct io *io, int opt, uint64_t value)
@@ -469,6 +484,9 @@ static void set_number(struct io *io, int opt, uint64_t value)
 		break;
 	case OPT_HOLD:
 		io->mpath_opts.hold_ms = (int32_t)value;
+		break;
+	case OPT_RESET_EVERY:
+		io->reset_every = value;
 		break;
 	default:
 		io->max_io = (uint32_t)value;
@@ -543,6 +561,8 @@ static int run(struct io *io, const struct command *cmd, char **args)
 
 	if (!cmd->connect)
 		return cmd->fn(io, args);
+	if (cmd->fn == cmd_hold)
+		io->opts.on_ns = on_ns;
 	ret = nvmh_io_open(io);
 	if (ret)
 		return ret;

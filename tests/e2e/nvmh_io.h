@@ -26,6 +26,7 @@ struct io {
 	uint32_t nsid; /* 0: the first */
 	uint64_t seed;
 	uint64_t ops;
+	uint64_t reset_every; /* commands of verify; 0: never */
 	uint64_t start; /* block */
 	uint64_t bytes;
 	uint32_t max_io; /* bytes */

@@ -52,6 +52,8 @@ struct verify {
 	uint64_t started;
 	uint64_t done;
 	uint64_t repeated;
+	uint64_t next_reset; /* when so many are done */
+	uint64_t resets;
 	uint64_t read_back; /* blocks */
 	uint64_t last_answer_ms;
 	bool failed;
@@ -222,6 +224,15 @@ static bool slot_start_readback(struct verify *v, struct slot *s)
 	return true;
 }
 
+/* With commands outstanding, as they happen to be. */
+static void reset_when_due(struct verify *v)
+{
+	if (!v->next_reset || v->done < v->next_reset || nvmh_ctrl_reset(v->io->ctrl))
+		return; /* or it is being reset still: the next turn asks again */
+	v->resets++;
+	v->next_reset = v->done + v->io->reset_every;
+}
+
 /* Runs until nothing is outstanding and @more starts nothing new. Return: exit status. */
 static int run(struct verify *v, bool (*more)(struct verify *v, struct slot *s))
 {
@@ -246,6 +257,8 @@ static int run(struct verify *v, bool (*more)(struct verify *v, struct slot *s))
 		}
 		for (i = 0; i < nr_queues; i++)
 			nvmh_queue_commit(nvmh_ctrl_queue(v->io->ctrl, (uint16_t)i));
+		if (busy)
+			reset_when_due(v);
 		if (!nvmh_io_turn(v->io) && busy)
 			nvmh_io_sleep(v->io, 10);
 		if (nvmh_ctrl_state(v->io->ctrl) == NVMH_DEAD)
@@ -289,6 +302,7 @@ static int verify_init(struct verify *v, struct io *io)
 	memset(v, 0, sizeof(*v));
 	v->io = io;
 	v->rng = io->seed;
+	v->next_reset = io->reset_every;
 	if (io->lba_size < 512 || io->lba_size > PAGE * 16)
 		return nvmh_io_fail("blocks of %u bytes are not done", io->lba_size);
 	io->max_io = min_of(io->max_io, nvmh_ctrl_max_xfer(io->ctrl));
@@ -344,8 +358,9 @@ int nvmh_io_verify(struct io *io, char **args)
 	fflush(stdout);
 	ret = run(v, more_ops);
 	if (!ret) {
-		printf("verified: %llu commands, %llu repeated\n", (unsigned long long)v->done,
-		       (unsigned long long)v->repeated);
+		printf("verified: %llu commands, %llu repeated, %llu resets\n",
+		       (unsigned long long)v->done, (unsigned long long)v->repeated,
+		       (unsigned long long)v->resets);
 		fflush(stdout);
 	}
 	return finish(v, ret);
