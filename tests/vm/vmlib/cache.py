@@ -73,8 +73,7 @@ class Cache:
 
     def __init__(self, kind="vm"):
         self.folder = cache_folder(kind)
-        self.apt = {backports: Apt(os.path.join(self.folder, name), backports)
-                    for backports, name in ((False, "apt"), (True, "apt-backports"))}
+        self.apt = {}                       # by suite
 
     @contextlib.contextmanager
     def _build_lock(self):
@@ -85,6 +84,11 @@ class Cache:
                 say("waiting for another build")
                 fcntl.flock(f, fcntl.LOCK_EX)
             yield
+
+    def _apt(self, suite):
+        if suite not in self.apt:
+            self.apt[suite] = Apt(os.path.join(self.folder, "apt-" + suite), suite)
+        return self.apt[suite]
 
     def _find(self, prefix):
         """The newest image of this recipe, or None."""
@@ -133,13 +137,13 @@ class Cache:
 
         recipe.name     start of the folder's name
         recipe.takes    how long it takes, for the progress line
-        recipe.backports        True when its packages come from backports, None when it has none
+        recipe.suite    of Debian, where its packages come from; None when it has none
         recipe.text()   list of strings, all that decides how the image is made
         recipe.resolve(apt) -> {package: version}
         recipe.build(apt, versions, out, temp) makes the files of the image in out;
                         temp is for what it needs on the way
         """
-        apt = None if recipe.backports is None else self.apt[recipe.backports]
+        apt = self._apt(recipe.suite) if recipe.suite else None
         try:
             if apt:
                 apt.update()

@@ -13,6 +13,7 @@ from .util import BenchError, tool
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITE = "bookworm"
+IMAGE = "linux-image-"
 
 
 def _source_entries():
@@ -57,12 +58,12 @@ def _stanza(uri, suites, kind="deb"):
 
 
 class Apt:
-    """A private apt root in the cache: lists and downloads of SUITE, or of its backports alone, or
-    of the source packages of SUITE alone."""
+    """A private apt root in the cache: lists and downloads of SUITE, or of backports alone, or of
+    the source packages of SUITE alone."""
 
-    def __init__(self, folder, backports=False, source=False):
+    def __init__(self, folder, suite=SUITE, source=False):
         self.folder = folder
-        self.backports = backports
+        self.suite = suite
         self.kind = "deb-src" if source else "deb"
         self.updated = False
 
@@ -85,9 +86,8 @@ class Apt:
         for sub in ("sources", "pins", "lists/partial", "cache/archives/partial"):
             os.makedirs(self.path(sub), exist_ok=True)
         archive, security = find_mirror()
-        if self.backports:
-            text = _stanza(archive, SUITE + "-backports", self.kind)
-        else:
+        text = _stanza(archive, self.suite, self.kind)
+        if self.suite == SUITE:
             text = _stanza(archive, "%s %s-updates" % (SUITE, SUITE), self.kind)
             if security:
                 text += _stanza(security, SUITE + "-security", self.kind)
@@ -119,13 +119,18 @@ class Apt:
 
     def kernel(self, series):
         """(package, version) of the newest linux-image of a series such as "6.1"."""
-        text = self._run("apt-cache", "show", "linux-image-amd64")
+        text = self._run("apt-cache", "show", "^%s%s[.]" % (IMAGE, re.escape(series)))
+        found = []
         for stanza in text.split("\n\n"):
+            package = re.search(r"(?m)^Package: (%s%s\.[^ ]*-amd64)$" % (IMAGE, re.escape(series)),
+                                stanza)
             version = re.search(r"(?m)^Version: (\S+)", stanza)
-            depends = re.search(r"(?m)^Depends: (linux-image-[^ ,]+)(?: \(= ([^)]+)\))?", stanza)
-            if version and depends and version.group(1).startswith(series + "."):
-                return depends.group(1), depends.group(2) or version.group(1)
-        raise BenchError("no Debian kernel %s in %s or its backports" % (series, SUITE))
+            if package and version and not re.search(r"-(rt|cloud)-amd64", package.group(1)):
+                numbers = [int(n) for n in re.findall(r"\d+", version.group(1))]
+                found.append((numbers, package.group(1), version.group(1)))
+        if not found:
+            raise BenchError("no Debian kernel %s in %s" % (series, self.suite))
+        return max(found)[1:]
 
     def download(self, package, version, folder):
         """Fetches one .deb into folder and returns its path."""

@@ -10,6 +10,7 @@ and the version of the source.
 import os
 import shutil
 
+from .debian import SUITE
 from .kernel import KernelRecipe, read
 from .util import BENCH, BenchError, NotBuilt, tool
 
@@ -26,7 +27,7 @@ class SourceRecipe:
     """The compiled kernel: vmlinux, config, release, what modprobe wants to know."""
     name = "linux-iommufd"
     takes = "15 to 30 minutes"
-    backports = True
+    suite = SUITE + "-backports"
 
     def text(self):
         return [read(__file__), read(CONFIG)]
@@ -76,7 +77,7 @@ class SourceRecipe:
 
 class PackedRecipe(KernelRecipe):
     """That kernel made ready for the bench; it has no modules."""
-    backports = None
+    suite = None
 
     def __init__(self, source):
         self.source = source

@@ -12,9 +12,12 @@ import re
 import shutil
 import subprocess
 
+from .debian import SUITE
 from .util import BENCH, BenchError, tool
 
-SERIES = ("6.1", "6.12")
+# and the suite that has it
+SUITES = {"6.1": SUITE, "6.12": SUITE + "-backports", "6.18": "trixie-backports"}
+SERIES = tuple(SUITES)
 
 # What mounts the root, in order of insertion; each brings what it depends on before it.
 ROOT_MODULES = ("virtio_pci", "virtio_blk", "erofs", "overlay", "9pnet_virtio", "9p")
@@ -66,7 +69,7 @@ class KernelRecipe:
             raise BenchError("no kernel %s: choose one of %s" % (series, ", ".join(SERIES)))
         self.series = series
         self.name = "kernel-" + series
-        self.backports = series != "6.1"
+        self.suite = SUITES[series]
 
     def text(self):
         return [read(__file__), read(os.path.join(BENCH, "guest/init"))]
@@ -79,6 +82,8 @@ class KernelRecipe:
         (package, version), = versions.items()
         tree = os.path.join(temp, "deb")
         tool(["dpkg", "-x", apt.download(package, version, temp), tree])
+        if not os.path.isdir(os.path.join(tree, "lib")):        # of a merged /usr
+            os.symlink("usr/lib", os.path.join(tree, "lib"))
         release = os.listdir(os.path.join(tree, "lib/modules"))[0]
         shutil.copy(os.path.join(tree, "boot/config-" + release), os.path.join(out, "config"))
         self._image(os.path.join(tree, "boot/vmlinuz-" + release), out)

@@ -49,7 +49,7 @@ def mount_apart(folder):
 class RootRecipe:
     name = "root"
     takes = "one to two minutes"
-    backports = False
+    suite = SUITE
 
     def text(self):
         with open(__file__, encoding="utf-8") as f:

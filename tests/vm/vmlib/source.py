@@ -10,7 +10,7 @@ from .util import tool
 
 class SourceRecipe:
     takes = "about half a minute"
-    backports = None                        # of binary packages; sources have their own root
+    suite = None                            # of binary packages; sources have their own root
 
     def __init__(self, package, version, commands=()):
         self.package, self.version, self.commands = package, version, commands

@@ -25,6 +25,11 @@ def bail_out(why):
     sys.exit(1)
 
 
+def build(kernel):
+    """Builds the images with that kernel unless they are there."""
+    return subprocess.run([os.path.join(BENCH, "run"), "--build", "--kernel", kernel], check=False)
+
+
 class Program:
     """One TAP program of several guest runs."""
 
@@ -39,13 +44,8 @@ class Program:
         self.kernel = os.environ.get("KERNEL", "6.1")
         self._images()
 
-    @staticmethod
-    def _build(kernel):
-        return subprocess.run([os.path.join(BENCH, "run"), "--build", "--kernel", kernel],
-                              check=False)
-
     def _images(self):
-        done = self._build(self.kernel)
+        done = build(self.kernel)
         if done.returncode == RC_SKIP:
             skip_all(iommufd.WHY)
         if done.returncode and os.geteuid():
@@ -60,7 +60,7 @@ class Program:
 
     def has_kernel(self, kernel, text):
         """Whether a kernel that is built on request is there; a skipped test where not."""
-        there = self._build(kernel).returncode != RC_SKIP
+        there = build(kernel).returncode != RC_SKIP
         if not there:
             self.line(True, "%s # SKIP %s" % (text, iommufd.WHY))
         return there
