@@ -13,7 +13,8 @@
 #include "target/subsys.h"
 
 enum {
-	/* what hosts are told while the drive is yet to come; few drives take less */
+	/* what hosts are told while the drive is yet to come; few drives take less, and get what is
+	 * longer in parts */
 	ABSENT_MAX_XFER = 128 << 10,
 };
 
@@ -32,6 +33,7 @@ struct pcie_ns {
 	uint32_t nsid;	 /* the drive's */
 	uint32_t prinfo; /* dword 12 of commands on blocks: the drive makes, checks and strips the
 			    protection information that hosts do not see */
+	_Atomic uint32_t max_nlb; /* blocks that the drive takes in one command, now */
 	/* the drive's thread; while opening, the main thread */
 	bool open;  /* before: what cannot be exported is an error */
 	int err;    /* then: -errno */
@@ -49,6 +51,8 @@ struct pcie_req {
 	struct nvmet_drive_core *dc; /* whose queue it is on */
 	struct list link;	     /* waiting for room */
 	struct loop_msg msg;	     /* to another core and back */
+	uint32_t at;		     /* blocks of the request before the command under way */
+	uint32_t nlb;		     /* of that */
 	uint16_t status;
 };
 static_assert(sizeof(struct pcie_req) <= NVMET_NS_PRIV, "fits");
@@ -62,18 +66,18 @@ static struct pcie_req *priv_of(struct nvmet_req *req)
 
 static uint16_t host_status(uint16_t status)
 {
-	switch (status & ST_MASK) {
-	case ST_HOST_ABORTED:
-	case ST_HOST_PATH_ERROR:
-	case ST_ABORT_QUEUE:
-	case ST_POWER_LOSS:
-		/* The drive was reset under it: not the host's doing, worth another try. */
+	uint16_t code = status & ST_MASK;
+
+	/* The drive was reset under it, or lost: not the host's doing, worth another try. So is what
+	 * a remote one says of the path to it, which is none of the host's. */
+	if (code == ST_ABORT_QUEUE || code == ST_POWER_LOSS || code >> 8 == NVME_SCT_PATH)
 		return ST_NS_NOT_READY | NVMET_CRD1;
-	case ST_INVALID_NS:
+	if (code == ST_INVALID_NS)
 		return ST_NS_NOT_READY;
-	default:
-		return status & (ST_MASK | ST_DNR);
-	}
+	/* what delay the drive means by its numbers is the drive's; ours tells one */
+	if (!(status & ST_DNR) && status >> ST_CRD_SHIFT & 3)
+		code |= NVMET_CRD1;
+	return code | (status & ST_DNR);
 }
 
 static void finish_msg(struct loop_msg *msg)
@@ -96,13 +100,6 @@ static void finish(struct pcie_req *pr, uint16_t status)
 	loop_send(home->loop, &pr->msg);
 }
 
-static void drive_done(struct nvmh_req *nr)
-{
-	struct pcie_req *pr = container_of(nr, struct pcie_req, nr);
-
-	finish(pr, nr->status ? host_status(nr->status) : 0);
-}
-
 /* ---- submission ---- */
 
 /* What a command needs on a namespace with protection information. Return: bits of dword 12. */
@@ -113,7 +110,7 @@ static uint32_t protect(struct nvmh_req *nr, const struct nvmet_req *req, uint32
 	case NVMET_OP_WRITE:
 	case NVMET_OP_WRITE_ZEROES:
 		/* reference tag of the first block; not looked at in type 3 */
-		nr->sqe.cdw14 = le32_make((uint32_t)req->slba);
+		nr->sqe.cdw14 = nr->sqe.cdw10;
 		/* zeroes are not read: there is nothing to check */
 		return req->op == NVMET_OP_WRITE_ZEROES ? prinfo & PRINFO_PRACT : prinfo;
 	default:
@@ -121,23 +118,38 @@ static uint32_t protect(struct nvmh_req *nr, const struct nvmet_req *req, uint32
 	}
 }
 
+/* As much of a transfer as the drive takes in one command: all of it, but for a drive that came
+ * after hosts were told how much. */
+static void prep_part(struct pcie_req *pr, const struct pcie_ns *pns, uint8_t opcode)
+{
+	struct nvmet_req *req = pr->req;
+	uint8_t shift = req->ns->lba_shift;
+	uint32_t max = atomic_load_explicit(&pns->max_nlb, memory_order_relaxed);
+	uint32_t len;
+
+	pr->nlb = min_of(req->nlb - pr->at, max);
+	len = pr->nlb << shift;
+	pr->iov = (struct iovec){ req->buf + ((size_t)pr->at << shift), len };
+	nvmh_prep_rw(&pr->nr, opcode, pns->nsid, req->slba + pr->at, pr->nlb, &pr->iov, 1, len);
+}
+
+static void drive_done(struct nvmh_req *nr);
+
 static void prep(struct pcie_req *pr)
 {
 	struct nvmet_req *req = pr->req;
 	const struct pcie_ns *pns = req->ns->priv;
 	struct nvmh_req *nr = &pr->nr;
-	uint32_t len = req->nlb << req->ns->lba_shift;
 	uint32_t flags = 0;
 
 	memset(nr, 0, sizeof(*nr));
 	pr->iov.iov_base = req->buf;
-	pr->iov.iov_len = len;
 	switch (req->op) {
 	case NVMET_OP_READ:
-		nvmh_prep_rw(nr, nvme_cmd_read, pns->nsid, req->slba, req->nlb, &pr->iov, 1, len);
+		prep_part(pr, pns, nvme_cmd_read);
 		break;
 	case NVMET_OP_WRITE:
-		nvmh_prep_rw(nr, nvme_cmd_write, pns->nsid, req->slba, req->nlb, &pr->iov, 1, len);
+		prep_part(pr, pns, nvme_cmd_write);
 		break;
 	case NVMET_OP_FLUSH:
 		nvmh_prep_flush(nr, pns->nsid);
@@ -194,6 +206,21 @@ static void to_queue(struct nvmet_drive_core *dc, struct pcie_req *pr)
 		list_add_tail(&dc->waiting, &pr->link);
 }
 
+static void drive_done(struct nvmh_req *nr)
+{
+	struct pcie_req *pr = container_of(nr, struct pcie_req, nr);
+
+	pr->at += pr->nlb;
+	if (unlikely(nr->status)) {
+		finish(pr, host_status(nr->status));
+	} else if (likely(!pr->nlb || pr->at == pr->req->nlb)) {
+		finish(pr, 0);
+	} else if (still_there(pr)) {
+		prep(pr);
+		to_queue(pr->dc, pr);
+	}
+}
+
 static void to_queue_msg(struct loop_msg *msg)
 {
 	struct pcie_req *pr = container_of(msg, struct pcie_req, msg);
@@ -215,6 +242,7 @@ static void pcie_submit(struct nvmet_req *req)
 
 	pr->req = req;
 	pr->dc = dc;
+	pr->at = pr->nlb = 0;
 	list_init(&pr->link);
 	prep(pr);
 	if (likely(dc->core->index < nr)) {
@@ -378,11 +406,16 @@ static void fill_ns(struct nvmet_ns *ns, const struct nvmh_ns *dns, struct nvmh_
 static int show(struct pcie_ns *pns, const struct nvmh_ns *dns, struct nvmh_ctrl *ctrl)
 {
 	struct nvmet_ns *ns = pns->ns;
+	uint32_t max = nvmh_ctrl_max_xfer(ctrl);
 
+	nvmet_lock(); /* a controller that is being made looks at it */
 	if (!pns->open)
-		ns->max_xfer = min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl));
+		ns->max_xfer = min_of(ns->max_xfer, max);
+	else /* those from before keep to what they were told */
+		ns->max_xfer = max_of(ns->max_xfer, min_of(max, (uint32_t)MAX_XFER_BYTES));
+	nvmet_unlock();
 	fill_ns(ns, dns, ctrl);
-	ns->hints = nvmet_ns_hints_of(dns, min_of(ns->max_xfer, nvmh_ctrl_max_xfer(ctrl)));
+	ns->hints = nvmet_ns_hints_of(dns, min_of(ns->max_xfer, max));
 	if (dns->pi_type)
 		pns->prinfo = PRINFO_PRACT | PRINFO_GUARD |
 			      (dns->pi_type == NVME_NS_DPS_PI_TYPE3 ? 0 : PRINFO_REF);
@@ -406,8 +439,8 @@ static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
 
 	if (!why && pns->known)
 		why = differs(&pns->was, dns);
-	if (!why && pns->open && nvmh_ctrl_max_xfer(ctrl) < pns->ns->max_xfer)
-		why = "takes only shorter transfers than hosts were told; restart the daemon to export it";
+	if (!why && nvmh_ctrl_max_xfer(ctrl) < dns->lba_size)
+		why = "takes no transfers as long as one of its blocks";
 	if (why && !pns->open) {
 		log_err("namespace %u of drive %s %s", pns->nsid, pns->drive->bdf, why);
 		pns->err = -ENODEV;
@@ -415,6 +448,7 @@ static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
 		lose(pns, why);
 	} else {
 		pns->lost = NULL;
+		atomic_store(&pns->max_nlb, nvmh_ctrl_max_xfer(ctrl) / dns->lba_size);
 		if (!pns->known && show(pns, dns, ctrl))
 			return;
 		nvmet_ns_set_state(pns->ns, 0, dns->nsze);

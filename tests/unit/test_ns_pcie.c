@@ -192,7 +192,9 @@ static void test_ns_pcie_drive_status_becomes_the_hosts(void **state)
 		uint16_t drive, host;
 	} cases[] = {
 		{ ST_WRITE_FAULT | ST_DNR, ST_WRITE_FAULT | ST_DNR },
-		{ ST_WRITE_FAULT | ST_MORE | 2 << ST_CRD_SHIFT, ST_WRITE_FAULT },
+		{ ST_WRITE_FAULT | ST_MORE | 2 << ST_CRD_SHIFT, ST_WRITE_FAULT | CRD1 },
+		{ ST_WRITE_FAULT | ST_DNR | 2 << ST_CRD_SHIFT, ST_WRITE_FAULT | ST_DNR },
+		{ 0x303 | ST_DNR, ST_NS_NOT_READY | CRD1 }, /* ANA transition of a remote one */
 		{ ST_HOST_ABORTED, ST_NS_NOT_READY | CRD1 },
 		{ ST_HOST_PATH_ERROR, ST_NS_NOT_READY | CRD1 },
 		{ ST_ABORT_QUEUE | ST_DNR, ST_NS_NOT_READY | CRD1 },

@@ -141,7 +141,7 @@ static void test_ns_pcie_what_is_no_longer_the_same_is_lost(void **state)
 			drive_ns.nsid = 0; /* gone */
 			break;
 		case 4:
-			drive_max_xfer = 64 << 10;
+			drive_max_xfer = 256; /* less than a block */
 		}
 		update();
 		assert_true(told());
@@ -173,10 +173,55 @@ static void test_ns_pcie_drive_missing_at_start_appears_later(void **state)
 	assert_true(told());
 	assert_int_equal(shown_nsze(), 1 << 20);
 	assert_int_equal(fake_subsys(SUBSYS)->ns[1]->uuid[0], 7);
-	assert_int_equal(fake_subsys(SUBSYS)->ns[1]->max_xfer, 128 << 10); /* as MDTS said */
+	assert_int_equal(fake_subsys(SUBSYS)->ns[1]->max_xfer, 512 << 10); /* for later hosts */
 	assert_int_equal(write_cmd(0, 1), FAKE_HELD);
 	turn(0);
 	turn(0);
+}
+
+static uint16_t write_8_blocks(uint32_t slba)
+{
+	static uint8_t data[8 * BLOCK];
+	struct nvme_sqe sqe = { .opcode = nvme_cmd_write,
+				.cdw10 = le32_make(slba),
+				.cdw12 = le32_make(7 | 1u << 30) };
+
+	return cmd(0, sqe, data, sizeof(data));
+}
+
+/* A drive that takes less than hosts were told gets a transfer in parts, one after the other. */
+static void test_ns_pcie_long_transfer_goes_in_parts(void **state)
+{
+	static const struct {
+		uint32_t slba, blocks;
+	} parts[] = { { 100, 3 }, { 103, 3 }, { 106, 2 } };
+
+	(void)state;
+	drive_max_xfer = 3 * BLOCK;
+	update();
+	queue.hold = true;
+	assert_int_equal(write_8_blocks(100), FAKE_HELD);
+	turn(0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		assert_int_equal(queue.nr_seen, i + 1);
+		assert_int_equal(le32_get(queue.seen[i].cdw10), parts[i].slba);
+		assert_int_equal(le32_get(queue.seen[i].cdw12), (parts[i].blocks - 1) | 1u << 30);
+		assert_int_equal(io[0]->sq.outstanding, 1);
+		queue.hold = false;
+		turn(0);
+		queue.hold = true;
+	}
+	assert_int_equal(io[0]->sq.outstanding, 0);
+	assert_int_equal(fake_last(io[0])->status, 0);
+
+	/* the first that fails is the last */
+	queue.hold = false;
+	queue.status = ST_WRITE_FAULT | ST_DNR;
+	assert_int_equal(write_8_blocks(0), FAKE_HELD);
+	turn(0);
+	turn(0);
+	assert_int_equal(queue.nr_seen, ARRAY_SIZE(parts) + 1);
+	assert_int_equal(fake_last(io[0])->status, ST_WRITE_FAULT | ST_DNR);
 }
 
 int main(void)
@@ -187,6 +232,7 @@ int main(void)
 		TEST(test_ns_pcie_sizes_that_suit_the_drive_are_passed_on),
 		TEST(test_ns_pcie_another_size_is_told_and_kept_to),
 		TEST(test_ns_pcie_what_is_no_longer_the_same_is_lost),
+		TEST(test_ns_pcie_long_transfer_goes_in_parts),
 		cmocka_unit_test_prestate_setup_teardown(
 			test_ns_pcie_drive_missing_at_start_appears_later, setup, teardown,
 			(void *)"missing"),
