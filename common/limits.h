@@ -7,8 +7,10 @@
 #define COMMON_LIMITS_H
 
 enum {
-	MAX_CORES = 64,	       /* event loops of one daemon */
-	MAX_DRIVES = 64,       /* PCIe functions driven by one daemon */
+	MAX_CORES = 64,	 /* event loops of one daemon */
+	MAX_DRIVES = 64, /* PCIe functions driven by one daemon */
+	MAX_REMOTES =
+		64, /* controllers of other targets, each with a thread and a queue per core */
 	MAX_SUBSYSTEMS = 1024, /* pointers: 8 KiB */
 	MAX_PORTS = 64,	       /* listening sockets */
 	MAX_HOSTS = 4096,

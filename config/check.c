@@ -168,7 +168,7 @@ static void check_nsids(struct config_reader *rd, struct config_subsystem *subsy
 		      cmp_nsid);
 }
 
-enum ns_key { KEY_UUID, KEY_NGUID, KEY_EUI64, KEY_PATH, KEY_PCI, NR_NS_KEYS };
+enum ns_key { KEY_UUID, KEY_NGUID, KEY_EUI64, KEY_PATH, KEY_PCI, KEY_REMOTE, NR_NS_KEYS };
 
 static const struct kind ns_kinds[NR_NS_KEYS] = {
 	[KEY_UUID] = { "subsystems", "namespaces", "device.uuid", "this UUID" },
@@ -176,6 +176,8 @@ static const struct kind ns_kinds[NR_NS_KEYS] = {
 	[KEY_EUI64] = { "subsystems", "namespaces", "device.eui64", "this EUI-64" },
 	[KEY_PATH] = { "subsystems", "namespaces", "device.path", "this file or block device" },
 	[KEY_PCI] = { "subsystems", "namespaces", "device.pci", "this namespace of the drive" },
+	[KEY_REMOTE] = { "subsystems", "namespaces", "device.remote",
+			 "this namespace of the remote subsystem" },
 };
 
 /* Devices of namespaces that are not enabled are not opened, so they may be named again. */
@@ -193,7 +195,9 @@ static void add_ns_key(struct refs *refs, const struct config_subsystem *subsys,
 	else if (key == KEY_PATH && ns->device == CONFIG_DEVICE_PATH && ns->enable)
 		add_ref(refs, ns->path, strlen(ns->path), 0, a, b);
 	else if (key == KEY_PCI && ns->device == CONFIG_DEVICE_PCI && ns->enable)
-		add_ref(refs, ns->bdf, strlen(ns->bdf), ns->pci_nsid, a, b);
+		add_ref(refs, ns->bdf, strlen(ns->bdf), ns->dev_nsid, a, b);
+	else if (key == KEY_REMOTE && ns->device == CONFIG_DEVICE_REMOTE && ns->enable)
+		add_ref(refs, ns->remote.subnqn, strlen(ns->remote.subnqn), ns->dev_nsid, a, b);
 }
 
 static void check_namespaces(struct config_reader *rd)
@@ -371,6 +375,7 @@ void config_check(struct config_reader *rd)
 		check_ports(rd);
 	if (!rd->nomem && index_subsystems(rd, &subsystems)) {
 		resolve_ports(rd, &subsystems, served);
+		config_check_remotes(rd);
 		if (!rd->errs->nr_errors)
 			warn_unserved(rd, served);
 	}

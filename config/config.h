@@ -28,7 +28,7 @@
 /*
  * Limits. The text is at most 16 MiB, and every element of a list costs text, so that what a file
  * can make us allocate is bounded by a small multiple of its size (about 20 bytes of text per
- * namespace of ~200 bytes).
+ * namespace of ~400 bytes).
  */
 #define CONFIG_MAX_FILE	      (16u << 20)
 #define CONFIG_MAX_DEPTH      16   /* nesting of objects and lists */
@@ -36,6 +36,7 @@
 #define CONFIG_MAX_NAMESPACES 1024 /* per subsystem */
 #define CONFIG_MAX_ALLOWED    4096 /* allowed_hosts per subsystem */
 #define CONFIG_MAX_ANA_GROUPS 128  /* per port; also the highest group id */
+#define CONFIG_MAX_PATHS      16   /* to one remote namespace */
 #define CONFIG_MAX_REFERRALS  64   /* per port */
 #define CONFIG_MAX_CPU	      1023 /* highest CPU id */
 #define CONFIG_MIN_IO_SIZE    (4u << 10)
@@ -98,11 +99,20 @@ struct config_host {
 };
 
 enum config_device {
-	CONFIG_DEVICE_NONE, /* only in a namespace that is not enabled */
-	CONFIG_DEVICE_PCI,  /* namespace @pci_nsid of the drive at @bdf, through VFIO */
-	CONFIG_DEVICE_PATH, /* regular file or block device @path */
-	CONFIG_DEVICE_MEM,  /* @size_bytes of memory */
-	CONFIG_DEVICE_NULL, /* @size_bytes that read as zeroes and forget what is written */
+	CONFIG_DEVICE_NONE,   /* only in a namespace that is not enabled */
+	CONFIG_DEVICE_PCI,    /* namespace @dev_nsid of the drive at @bdf, through VFIO */
+	CONFIG_DEVICE_PATH,   /* regular file or block device @path */
+	CONFIG_DEVICE_MEM,    /* @size_bytes of memory */
+	CONFIG_DEVICE_NULL,   /* @size_bytes that read as zeroes and forget what is written */
+	CONFIG_DEVICE_REMOTE, /* namespace @dev_nsid of another target, @remote says which */
+};
+
+/* How a remote target is reached. */
+struct config_remote {
+	uint32_t nr_paths; /* 0: it is no remote device */
+	uint32_t nsid; /* that the strings name, 0: none; config_namespace.dev_nsid is it, too */
+	char *path[CONFIG_MAX_PATHS]; /* transport strings that nvmh_transport_parse() takes */
+	char *subnqn;		      /* of every path */
 };
 
 /* subsystems[].namespaces[] */
@@ -117,11 +127,12 @@ struct config_namespace {
 	uint8_t uuid[16], nguid[16],
 		eui64[8]; /* big-endian, as Identify returns them; zero without has_* */
 	enum config_device device;
-	uint32_t block_size; /* 512, 4096, or 0: the device's own. MEM, NULL: never 0. PCI: 0 */
-	uint64_t size_bytes; /* MEM, NULL: capacity. PATH: of a file to create, 0: do not */
+	uint32_t block_size; /* 512, 4096, or 0: the device's own. MEM, NULL: never 0. PCI, REMOTE: 0 */
+	uint64_t size_bytes;	   /* MEM, NULL: capacity. PATH: of a file to create, 0: do not */
 	char bdf[CONFIG_BDF_SIZE]; /* PCI: lower case, with domain: "0000:01:00.0" */
-	uint32_t pci_nsid;	   /* PCI: 1..FFFFFFFEh */
+	uint32_t dev_nsid;	   /* PCI, REMOTE: 1..FFFFFFFEh */
 	char *path;		   /* PATH: absolute, no "//", "/./", trailing '/'; else NULL */
+	struct config_remote remote;
 };
 
 /* subsystems[] */
@@ -299,7 +310,7 @@ int config_find_subsystem(const struct config *cfg, const char *nqn);
  * config_device_name() - the word the file uses for a kind of device
  * @device: any value
  *
- * Return: "pci", "path", "mem", "null" or "none"; static.
+ * Return: "pci", "path", "mem", "null", "remote" or "none"; static.
  */
 const char *config_device_name(enum config_device device);
 

@@ -139,7 +139,7 @@ const char *config_device_name(enum config_device device)
 	static const char *const name[] = {
 		[CONFIG_DEVICE_NONE] = "none", [CONFIG_DEVICE_PCI] = "pci",
 		[CONFIG_DEVICE_PATH] = "path", [CONFIG_DEVICE_MEM] = "mem",
-		[CONFIG_DEVICE_NULL] = "null",
+		[CONFIG_DEVICE_NULL] = "null", [CONFIG_DEVICE_REMOTE] = "remote",
 	};
 
 	return (size_t)device < ARRAY_SIZE(name) ? name[device] : "none";

@@ -133,13 +133,23 @@ static void free_names(char **names, uint32_t nr)
 	free(names);
 }
 
+static void free_namespace(struct config_namespace *ns)
+{
+	uint32_t i;
+
+	free(ns->path);
+	for (i = 0; i < ns->remote.nr_paths; i++)
+		free(ns->remote.path[i]);
+	free(ns->remote.subnqn);
+}
+
 static void free_subsystem(struct config_subsystem *subsys)
 {
 	uint32_t i;
 
 	free_names(subsys->allowed_hosts, subsys->nr_allowed_hosts);
 	for (i = 0; i < subsys->nr_namespaces; i++)
-		free(subsys->namespaces[i].path);
+		free_namespace(&subsys->namespaces[i]);
 	free(subsys->namespaces);
 }
 

@@ -141,6 +141,11 @@ config_read_fn config_read_daemon;
 config_read_fn config_read_subsystems;
 config_read_fn config_read_ports;
 
+/* remote.c: a struct config_remote; then with the rest of its device; then with other objects */
+config_read_fn config_read_remote;
+void config_decide_remote(struct config_reader *rd, struct config_namespace *ns);
+void config_check_remotes(struct config_reader *rd);
+
 /* check.c: what concerns several objects. Also sorts namespaces and resolves port_subsystems. */
 void config_check(struct config_reader *rd);
 

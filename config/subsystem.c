@@ -151,7 +151,8 @@ static void read_eui64(struct config_reader *rd, struct json_object *val,
 
 const struct config_field config_device_fields[] = {
 	FIELD("pci", read_bdf, ns.bdf),
-	FIELD("nsid", config_read_uint, ns.pci_nsid, .min = 1, .max = 0xfffffffe),
+	FIELD("remote", config_read_remote, ns.remote),
+	FIELD("nsid", config_read_uint, ns.dev_nsid, .min = 1, .max = 0xfffffffe),
 	FIELD("path", read_device_path, ns.path),
 	FIELD("size", config_read_size, create_bytes, .min = 4096, .max = CONFIG_MAX_NS_SIZE),
 	FIELD("mem", config_read_size, mem_bytes, .min = 4096, .max = CONFIG_MAX_RAM_NS),
@@ -201,30 +202,35 @@ static void decide_device(struct config_reader *rd, struct ns_draft *draft)
 {
 	struct config_namespace *ns = &draft->ns;
 	bool pci = ns->bdf[0], path = ns->path, mem = draft->mem_bytes, null = draft->null_bytes;
+	bool remote = ns->remote.nr_paths;
+	int nr = pci + path + mem + null + remote;
 	uint64_t step = draft->block_size ? (uint64_t)draft->block_size : DEFAULT_BLOCK;
 
-	if (pci + path + mem + null == 0) {
-		if (ns->enable)
-			config_read_error(rd, "expected \"pci\", \"path\", \"mem\" or \"null\"");
-		return;
-	}
-	if (pci + path + mem + null > 1) {
+	if (!nr && ns->enable)
 		config_read_error(rd,
-				  "expected one of \"pci\", \"path\", \"mem\" and \"null\", got %d",
-				  pci + path + mem + null);
+				  "expected \"pci\", \"remote\", \"path\", \"mem\" or \"null\"");
+	if (nr > 1)
+		config_read_error(
+			rd,
+			"expected one of \"pci\", \"remote\", \"path\", \"mem\" and \"null\", got %d",
+			nr);
+	if (nr != 1)
 		return;
-	}
-	refuse_stray(rd, ns->pci_nsid && !pci, "nsid", "\"pci\"");
+	refuse_stray(rd, ns->dev_nsid && !pci && !remote, "nsid", "\"pci\" and \"remote\"");
 	refuse_stray(rd, draft->create_bytes && !path, "size", "\"path\"");
-	refuse_stray(rd, draft->block_size && pci, "block_size", "\"path\", \"mem\" and \"null\"");
-	ns->device = pci    ? CONFIG_DEVICE_PCI
-		     : path ? CONFIG_DEVICE_PATH
-		     : mem  ? CONFIG_DEVICE_MEM
-			    : CONFIG_DEVICE_NULL;
+	refuse_stray(rd, draft->block_size && (pci || remote), "block_size",
+		     "\"path\", \"mem\" and \"null\"");
+	ns->device = pci      ? CONFIG_DEVICE_PCI
+		     : remote ? CONFIG_DEVICE_REMOTE
+		     : path   ? CONFIG_DEVICE_PATH
+		     : mem    ? CONFIG_DEVICE_MEM
+			      : CONFIG_DEVICE_NULL;
 	ns->size_bytes = draft->mem_bytes + draft->null_bytes + draft->create_bytes;
 	ns->block_size = mem || null ? (uint32_t)step : (uint32_t)draft->block_size;
-	if (pci && !ns->pci_nsid)
-		ns->pci_nsid = 1;
+	if (remote)
+		config_decide_remote(rd, ns);
+	if ((pci || remote) && !ns->dev_nsid)
+		ns->dev_nsid = 1;
 	if (ns->size_bytes % step) {
 		const char *name = mem ? "mem" : null ? "null" : "size";
 		size_t before = config_path_member(&rd->path, name, strlen(name));

@@ -132,6 +132,20 @@ static void write_daemon(struct writer *w, struct json_object *root,
 	put_number(w, obj, "drive_timeout", daemon->drive_timeout_s);
 }
 
+static void write_remote(struct writer *w, struct json_object *obj,
+			 const struct config_remote *remote)
+{
+	struct json_object *list;
+
+	if (remote->nr_paths == 1) {
+		put_text(w, obj, "remote", remote->path[0]);
+		return;
+	}
+	list = put_list(w, obj, "remote");
+	for (uint32_t i = 0; i < remote->nr_paths; i++)
+		append(w, list, json_object_new_string(remote->path[i]));
+}
+
 static void write_device(struct writer *w, struct json_object *obj,
 			 const struct config_namespace *ns)
 {
@@ -141,7 +155,7 @@ static void write_device(struct writer *w, struct json_object *obj,
 	switch (ns->device) {
 	case CONFIG_DEVICE_PCI:
 		put_text(w, obj, "pci", ns->bdf);
-		put_number(w, obj, "nsid", ns->pci_nsid);
+		put_number(w, obj, "nsid", ns->dev_nsid);
 		break;
 	case CONFIG_DEVICE_PATH:
 		put_text(w, obj, "path", ns->path);
@@ -153,6 +167,10 @@ static void write_device(struct writer *w, struct json_object *obj,
 		break;
 	case CONFIG_DEVICE_NULL:
 		put_size(w, obj, "null", ns->size_bytes);
+		break;
+	case CONFIG_DEVICE_REMOTE:
+		write_remote(w, obj, &ns->remote);
+		put_number(w, obj, "nsid", ns->dev_nsid);
 		break;
 	case CONFIG_DEVICE_NONE:
 		break;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Local PCIe drives. Each has a thread of its own that opens it, runs its controller (resets, admin
- * commands, timers) and closes it when it is gone: resets of a PCI function and the release of a
- * removed one take 100 ms and more, and a sick drive must delay neither the cores nor the other
+ * Drives, local and remote. Each has a thread of its own that opens it, runs its controller (resets,
+ * admin commands, timers) and closes it when it is gone: resets of a PCI function and the release of
+ * a removed one take 100 ms and more, and a sick drive must delay neither the cores nor the other
  * drives. The I/O queues belong to the cores (ns_pcie.c); what happens while a drive is away is in
- * drive_watch.c. Entry points: nvmet_drive_get(), nvmet_drive_put(), nvmet_drive_watch().
+ * drive_watch.c, how a remote one is reached in drive_remote.c. Entry points: nvmet_drive_get(),
+ * nvmet_drive_put(), nvmet_drive_watch().
  */
 #include "target/drive.h"
 
@@ -22,6 +23,11 @@ enum {
 	RETRY_MIN_LOOKS = 5,
 	RETRY_MAX_LOOKS = 300,
 };
+
+const char *nvmet_drive_kind(const struct nvmet_drive *drive)
+{
+	return drive->remote ? "remote" : "drive";
+}
 
 struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struct nvmet_core *core)
 {
@@ -46,8 +52,9 @@ static void queue_attach(void *arg)
 		ret = nvmet_drive_core_hook(dc);
 	if (!ret)
 		return;
-	log_err("a core cannot use the drive, its commands are refused drive=%s core=%d errno=%s",
-		dc->drive->bdf, dc->core->index, strerrorname_np(-ret));
+	log_err("a core cannot use the drive, its commands are refused %s=%s core=%d errno=%s",
+		nvmet_drive_kind(dc->drive), dc->drive->name, dc->core->index,
+		strerrorname_np(-ret));
 	dc->q = NULL;
 }
 
@@ -144,6 +151,7 @@ void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *
 static void drive_live(struct nvmet_drive *drive)
 {
 	uint16_t nr = nvmh_ctrl_nr_queues(drive->ctrl);
+	const char *kind = nvmet_drive_kind(drive);
 
 	if (!nvmet_drive_recognize(drive)) {
 		loop_defer(drive->loop, &drive->lost);
@@ -152,12 +160,23 @@ static void drive_live(struct nvmet_drive *drive)
 	drive->retry_ms = 0;
 	drive->said[0] = '\0';
 	if (nr)
-		log_notice("drive is live drive=%s at=%s serial=\"%s\" queues=%u", drive->bdf,
-			   drive->at, drive->serial, nr);
+		log_notice("%s is live %s=%s at=%s serial=\"%s\" queues=%u", kind, kind,
+			   drive->name, drive->at, drive->serial, nr);
 	else
-		log_err("drive grants no I/O queue, its namespaces are not ready; it can be administered only drive=%s",
-			drive->bdf);
+		log_err("%s grants no I/O queue, its namespaces are not ready; it can be administered only %s=%s",
+			kind, kind, drive->name);
 	set_nr_queues(drive, nr);
+}
+
+void nvmet_drive_complain(struct nvmet_drive *drive, const char *why)
+{
+	const char *kind = nvmet_drive_kind(drive);
+
+	if (!strcmp(drive->said, why))
+		return;
+	snprintf(drive->said, sizeof(drive->said), "%s", why);
+	log_err("%s cannot be used, it is looked for and tried again %s=%s at=%s reason=\"%s\"",
+		kind, kind, drive->name, drive->at, why);
 }
 
 /* Drive's thread. */
@@ -170,8 +189,9 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 	if (state == NVMH_LIVE)
 		drive_live(drive);
 	else if (state != NVMH_DELETING && !drive->stopping)
-		log_warn("drive is %s drive=%s at=%s reason=\"%s\"", nvmh_state_name(state),
-			 drive->bdf, drive->at, nvmh_ctrl_error(ctrl));
+		log_warn("%s is %s %s=%s at=%s reason=\"%s\"", nvmet_drive_kind(drive),
+			 nvmh_state_name(state), nvmet_drive_kind(drive), drive->name, drive->at,
+			 nvmh_ctrl_error(ctrl));
 	/* not from within a call of the library */
 	if (state == NVMH_DEAD && !drive->stopping)
 		loop_defer(drive->loop, &drive->lost);
@@ -192,6 +212,16 @@ static void drive_ns(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns
 
 /* ---- opening and closing, in the drive's thread ---- */
 
+/* A remote one is not given up by the library: nobody else would say what it waits for. */
+static void say_unreachable(struct nvmet_drive *drive)
+{
+	enum nvmh_state state = nvmh_ctrl_state(drive->ctrl);
+	const char *why = nvmh_ctrl_error(drive->ctrl);
+
+	if (why[0] && (state == NVMH_NEW || state == NVMH_CONNECTING))
+		nvmet_drive_complain(drive, why);
+}
+
 static void drive_ready(struct loop_io *io, unsigned int events)
 {
 	struct nvmet_drive *drive = container_of(io, struct nvmet_drive, io);
@@ -199,6 +229,8 @@ static void drive_ready(struct loop_io *io, unsigned int events)
 	(void)events;
 	nvmh_ctrl_process(drive->ctrl);
 	nvmet_drive_ops_turn(&drive->ops, drive->ctrl);
+	if (drive->remote && !drive->stopping)
+		say_unreachable(drive);
 }
 
 /* No core has the queues any more, all commands are answered, the function is given back. */
@@ -230,28 +262,30 @@ static void drive_lost(struct loop_work *work)
 
 void nvmet_drive_failed(struct nvmet_drive *drive, const char *why)
 {
-	if (strcmp(drive->said, why)) {
-		snprintf(drive->said, sizeof(drive->said), "%s", why);
-		log_err("drive cannot be used, it is looked for and tried again drive=%s at=%s reason=\"%s\"",
-			drive->bdf, drive->at, why);
-	}
+	nvmet_drive_complain(drive, why);
 	drive->retry_ms =
 		drive->retry_ms ? min_of(2 * drive->retry_ms, RETRY_MAX_LOOKS * nvmet_drive_look_ms)
 				: RETRY_MIN_LOOKS * nvmet_drive_look_ms;
 	drive->retry_ns = clock_now_ns() + drive->retry_ms * UINT64_C(1000000);
 }
 
-int nvmet_drive_open(struct nvmet_drive *drive)
+static int open_local(struct nvmet_drive *drive, struct nvmh_ctrl_opts *opts)
 {
 	uint64_t hmb_bytes = nvmet.cfg->daemon.drive_hmb_bytes;
+
+	opts->trtype = "pcie";
+	opts->traddr = drive->at;
+	opts->use_cmb = nvmet.cfg->daemon.drive_cmb;
+	opts->hmb_mib = hmb_bytes ? (uint32_t)(hmb_bytes >> 20) : (uint32_t)NVMH_NO_HMB;
+	return nvmh_ctrl_open(opts, &drive->ctrl);
+}
+
+int nvmet_drive_open(struct nvmet_drive *drive)
+{
 	struct nvmh_ctrl_opts opts = {
-		.trtype = "pcie",
-		.traddr = drive->at,
 		.nr_io_queues = (uint16_t)nvmet.nr_cores,
 		.queue_size = DRIVE_QUEUE_SIZE,
 		.io_timeout_ms = nvmet.cfg->daemon.drive_timeout_s * 1000,
-		.use_cmb = nvmet.cfg->daemon.drive_cmb,
-		.hmb_mib = hmb_bytes ? (uint32_t)(hmb_bytes >> 20) : (uint32_t)NVMH_NO_HMB,
 		.on_state = drive_state,
 		.on_ns = drive_ns,
 		.arg = drive,
@@ -259,7 +293,7 @@ int nvmet_drive_open(struct nvmet_drive *drive)
 	int ret;
 
 	drive->wrong = false;
-	ret = nvmh_ctrl_open(&opts, &drive->ctrl);
+	ret = drive->remote ? nvmet_drive_remote_open(drive, &opts) : open_local(drive, &opts);
 	if (!ret)
 		ret = nvmh_ctrl_mem_map(drive->ctrl, nvmet.arena.base, nvmet.arena.len);
 	if (!ret)
@@ -281,7 +315,10 @@ struct first_call {
 	int ret;
 };
 
-/* A drive that is missing or sick takes nothing from the others: the daemon starts without it. */
+/*
+ * A drive that is missing or sick takes nothing from the others: the daemon starts without it. For a
+ * remote one it does not wait at all, which may be another daemon that waits for this one.
+ */
 static void drive_first(void *arg)
 {
 	struct first_call *call = arg;
@@ -290,12 +327,13 @@ static void drive_first(void *arg)
 	call->ret = nvmet_drive_open(drive);
 	if (call->ret == -ENODEV) {
 		log_err("drive is not there, its namespaces are served when it is plugged in drive=%s reason=\"%s\"",
-			drive->bdf, nvmh_strerror());
+			drive->name, nvmh_strerror());
 		call->ret = 0;
 		nvmet_drive_look_start(drive);
 	} else if (call->ret) {
-		log_err("cannot use drive %s: %s", drive->bdf, nvmh_strerror());
-	} else if (nvmh_ctrl_wait(drive->ctrl, DRIVE_BRINGUP_MS)) {
+		log_err("cannot use %s %s: %s", nvmet_drive_kind(drive), drive->name,
+			nvmh_strerror());
+	} else if (!drive->remote && nvmh_ctrl_wait(drive->ctrl, DRIVE_BRINGUP_MS)) {
 		loop_defer(drive->loop, &drive->lost);
 	}
 }
@@ -379,7 +417,10 @@ static int start_thread(struct nvmet_drive *drive)
 	struct loop_opts opts = { .name = name, .cpu = -1 };
 	int ret;
 
-	snprintf(name, sizeof(name), "drive %.9s", drive->bdf + strlen("0000:"));
+	if (drive->remote)
+		snprintf(name, sizeof(name), "remote");
+	else
+		snprintf(name, sizeof(name), "drive %.9s", drive->name + strlen("0000:"));
 	ret = loop_create(&opts, &drive->loop);
 	if (!ret)
 		ret = loop_timer_init(drive->loop, &drive->look, nvmet_drive_look);
@@ -388,7 +429,7 @@ static int start_thread(struct nvmet_drive *drive)
 	return ret ? ret : loop_start(drive->loop);
 }
 
-static struct nvmet_drive *drive_alloc(const char *bdf)
+static struct nvmet_drive *drive_alloc(const struct config_namespace *cfg)
 {
 	struct nvmet_drive *drive = calloc(1, sizeof(*drive));
 
@@ -399,8 +440,10 @@ static struct nvmet_drive *drive_alloc(const char *bdf)
 	loop_work_init(&drive->lost, drive_lost);
 	nvmet_drive_probe_init(&drive->probe);
 	pthread_mutex_init(&drive->lock, NULL);
-	snprintf(drive->bdf, sizeof(drive->bdf), "%s", bdf);
-	snprintf(drive->at, sizeof(drive->at), "%s", bdf);
+	drive->remote = cfg->device == CONFIG_DEVICE_REMOTE;
+	drive->cfg = cfg;
+	snprintf(drive->name, sizeof(drive->name), "%s", cfg->bdf);
+	snprintf(drive->at, sizeof(drive->at), "%s", cfg->bdf);
 	drive->cores = calloc((size_t)nvmet.nr_cores, sizeof(*drive->cores));
 	if (nvmet_drive_ops_init(&drive->ops) || !drive->cores) {
 		drive_free(drive);
@@ -421,7 +464,7 @@ struct nvmet_drive *nvmet_drive_find(const char *bdf)
 	list_for_each(pos, &nvmet.drives) {
 		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
 
-		if (!strcmp(drive->bdf, bdf))
+		if (!drive->remote && !strcmp(drive->name, bdf))
 			return drive;
 	}
 	return NULL;
@@ -442,10 +485,26 @@ struct nvmet_drive *nvmet_drive_holder(const char *bdf)
 	return NULL;
 }
 
-int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
+/* The drive that is open already for another namespace; or NULL. */
+static struct nvmet_drive *drive_of(const struct config_namespace *cfg)
+{
+	struct list *pos;
+
+	if (cfg->device != CONFIG_DEVICE_REMOTE)
+		return nvmet_drive_find(cfg->bdf);
+	list_for_each(pos, &nvmet.drives) {
+		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
+
+		if (drive->remote && nvmet_drive_remote_is(drive, cfg))
+			return drive;
+	}
+	return NULL;
+}
+
+int nvmet_drive_get(const struct config_namespace *cfg, struct nvmet_drive **drivep)
 {
 	struct first_call call = { 0 };
-	struct nvmet_drive *drive = nvmet_drive_find(bdf);
+	struct nvmet_drive *drive = drive_of(cfg);
 	int ret = -ENOMEM;
 
 	if (drive) {
@@ -453,10 +512,12 @@ int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
 		*drivep = drive;
 		return 0;
 	}
-	call.drive = drive_alloc(bdf);
+	call.drive = drive_alloc(cfg);
 	if (!call.drive)
 		return ret;
-	ret = start_thread(call.drive);
+	ret = call.drive->remote ? nvmet_drive_remote_name(call.drive) : 0;
+	if (!ret)
+		ret = start_thread(call.drive);
 	if (!ret)
 		loop_call(call.drive->loop, drive_first, &call);
 	if (!ret)

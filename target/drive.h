@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Local PCIe drives: each is opened once through the host library, whatever number of its
- * namespaces is exported, and has a thread of its own and one I/O queue per core.
+ * Drives: local PCIe ones, and remote controllers, which are used alike. Each is opened once through
+ * the host library, whatever number of its namespaces is exported, and has a thread of its own and
+ * one I/O queue per core.
  */
 #ifndef TARGET_DRIVE_H
 #define TARGET_DRIVE_H
@@ -11,6 +12,10 @@
 #include "target/ns.h"
 
 struct nvmet_drive;
+
+enum {
+	NVMET_DRIVE_AT = 72, /* "[2001:db8::1%interface]:4420" */
+};
 
 /* One core's share of a drive. The core's, but for nr_queues. */
 struct nvmet_drive_core {
@@ -52,13 +57,17 @@ struct nvmet_drive_probe {
 };
 
 struct nvmet_drive {
-	struct list link;	   /* nvmet.drives */
-	char bdf[CONFIG_BDF_SIZE]; /* as configured */
-	char at[CONFIG_BDF_SIZE]; /* where it is, or was last; drive's thread, written under lock */
-	unsigned int refs;	  /* main thread */
-	struct loop *loop;	  /* its thread's: resets, admin commands, VFIO calls that take long
+	struct list link; /* nvmet.drives */
+	bool remote;
+	char name[MAX_NQN_BYTES]; /* PCI address as configured; remote: the subsystem's NQN */
+	/* where it is, or was last: another slot; remote: address and port, of the first path.
+	 * Drive's thread, written under lock */
+	char at[NVMET_DRIVE_AT];
+	const struct config_namespace *cfg; /* remote: the first one on it, which says how */
+	unsigned int refs;		    /* main thread */
+	struct loop *loop;    /* its thread's: resets, admin commands, VFIO calls that take long
 				       cost no other drive anything */
-	pthread_mutex_t lock;	  /* watchers: main and drive's thread */
+	pthread_mutex_t lock; /* watchers: main and drive's thread */
 	struct list watchers;
 	/* drive's thread */
 	struct nvmh_ctrl *ctrl; /* NULL: away */
@@ -83,13 +92,16 @@ struct nvmet_drive {
 };
 
 /*
- * nvmet_drive_get() - the drive at @bdf, a reference taken. Main thread; waits for the first
- * bring-up. A drive that is not there, or does not come up, is looked for from then on. Return: 0;
- * -errno where somebody has to change something first, with a line logged that says what.
+ * nvmet_drive_get() - the drive that namespace @cfg lies on, a reference taken. Main thread; waits
+ * for the first bring-up of a local one, and for nothing of a remote one. A drive that is not there,
+ * or does not come up, is looked for from then on. Return: 0; -errno where somebody has to change
+ * something first, with a line logged that says what.
  */
-int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep);
+int nvmet_drive_get(const struct config_namespace *cfg, struct nvmet_drive **drivep);
 void nvmet_drive_put(struct nvmet_drive *drive); /* main thread; no core uses it any more */
-/* nvmet_drive_find() - the drive configured as @bdf, no reference taken; main thread */
+/* nvmet_drive_kind() - "drive" or "remote", for messages and as a key in log lines */
+const char *nvmet_drive_kind(const struct nvmet_drive *drive);
+/* nvmet_drive_find() - the local drive configured as @bdf, no reference taken; main thread */
 struct nvmet_drive *nvmet_drive_find(const char *bdf);
 /* nvmet_drive_holder() - the drive configured as @bdf, or that moved there; main thread */
 struct nvmet_drive *nvmet_drive_holder(const char *bdf);
@@ -145,8 +157,19 @@ void nvmet_drive_probe_stop(struct nvmet_drive *drive);
 /* target/drive.c, for it: starts a bring-up of the function at drive->at. Return: 0 or -errno with
  * nvmh_strerror(). */
 int nvmet_drive_open(struct nvmet_drive *drive);
+/* nvmet_drive_complain() - logs @why it is not live, once until that changes */
+void nvmet_drive_complain(struct nvmet_drive *drive, const char *why);
 /* nvmet_drive_failed() - the next try comes later than the one before */
 void nvmet_drive_failed(struct nvmet_drive *drive, const char *why);
+
+/* ---- target/drive_remote.c ---- */
+/* nvmet_drive_remote_is() - whether @drive is reached as @cfg says. Main thread. */
+bool nvmet_drive_remote_is(const struct nvmet_drive *drive, const struct config_namespace *cfg);
+/* nvmet_drive_remote_name() - fills in what it is called, and where. Return: 0 or -errno, logged. */
+int nvmet_drive_remote_name(struct nvmet_drive *drive);
+/* nvmet_drive_remote_open() - @opts: what every drive is opened with; drive's thread. Return as
+ * nvmh_ctrl_open(). */
+int nvmet_drive_remote_open(struct nvmet_drive *drive, const struct nvmh_ctrl_opts *opts);
 
 /* target/ns_pcie.c: the queue within the core's turns; the core's thread. Return: 0 or -errno. */
 int nvmet_drive_core_hook(struct nvmet_drive_core *dc);

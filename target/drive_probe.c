@@ -74,7 +74,7 @@ static void probe_over(struct loop_work *work)
 		nvmet_drive_found(drive, probe->bdf);
 		return;
 	}
-	log_info("not the drive that is looked for drive=%s at=%s %s", drive->bdf, probe->bdf,
+	log_info("not the drive that is looked for drive=%s at=%s %s", drive->name, probe->bdf,
 		 live ? "" : "reason=\"it did not come up\"");
 	remember(probe, live ? UINT64_MAX
 			     : clock_now_ns() + (uint64_t)AGAIN_LOOKS * nvmet_drive_look_ms *
@@ -126,7 +126,7 @@ static bool may_ask(struct nvmet_drive *drive, const struct nvmh_pci_info *info)
 	const struct nvmet_drive_asked *asked = asked_at(&drive->probe, info->bdf);
 
 	/* where it is looked for in any case */
-	if (!strcmp(info->bdf, drive->at) || !strcmp(info->bdf, drive->bdf))
+	if (!strcmp(info->bdf, drive->at) || !strcmp(info->bdf, drive->name))
 		return false;
 	if (strcmp(info->driver, "vfio-pci") || info->vendor != drive->vendor ||
 	    info->device != drive->device)

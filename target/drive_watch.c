@@ -48,7 +48,8 @@ static void remember(struct nvmet_drive *drive, const struct names *n)
 	snprintf(drive->serial, sizeof(drive->serial), "%s", n->serial);
 	snprintf(drive->model, sizeof(drive->model), "%s", n->model);
 	snprintf(drive->subnqn, sizeof(drive->subnqn), "%s", n->subnqn);
-	nvmh_pci_info(drive->at, &info); /* a function that is gone by now has no ids */
+	if (!drive->remote)
+		nvmh_pci_info(drive->at, &info); /* a function that is gone by now has no ids */
 	drive->vendor = info.vendor;
 	drive->device = info.device;
 	drive->known = true;
@@ -67,12 +68,14 @@ bool nvmet_drive_recognize(struct nvmet_drive *drive)
 	const struct nvme_id_ctrl *id = nvmh_ctrl_id(drive->ctrl);
 	struct names n = names_of(id);
 
-	if (!drive->known)
+	/* a remote target may have another serial number after it started anew; its namespaces are
+	 * compared, anyway */
+	if (!drive->known || drive->remote)
 		remember(drive, &n);
 	drive->wrong = !nvmet_drive_is_ours(drive, id);
 	if (drive->wrong)
 		log_err("another drive is where ours was, it is left alone; plug ours in again, or restart the daemon to use this one drive=%s at=%s serial=\"%s\" model=\"%s\" ours=\"%s\"",
-			drive->bdf, drive->at, n.serial, n.model, drive->serial);
+			drive->name, drive->at, n.serial, n.model, drive->serial);
 	return !drive->wrong;
 }
 
@@ -85,7 +88,7 @@ bool nvmet_drive_taken(const struct nvmet_drive *drive, const char *bdf)
 
 		for (uint32_t n = 0; n < cs->nr_namespaces; n++)
 			if (cs->namespaces[n].device == CONFIG_DEVICE_PCI &&
-			    !strcmp(cs->namespaces[n].bdf, bdf) && strcmp(drive->bdf, bdf))
+			    !strcmp(cs->namespaces[n].bdf, bdf) && strcmp(drive->name, bdf))
 				return true;
 	}
 	return false;
@@ -105,7 +108,7 @@ static bool kernel_has_ours(const struct nvmet_drive *drive, const char *bdf)
 static void set_at(struct nvmet_drive *drive, const char *bdf)
 {
 	pthread_mutex_lock(&drive->lock);
-	snprintf(drive->at, sizeof(drive->at), "%s", bdf);
+	snprintf(drive->at, sizeof(drive->at), "%.*s", CONFIG_BDF_SIZE - 1, bdf);
 	pthread_mutex_unlock(&drive->lock);
 }
 
@@ -123,7 +126,7 @@ static void move_to(struct nvmet_drive *drive, const char *bdf)
 {
 	set_at(drive, bdf);
 	drive->wrong = false;
-	log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->bdf, drive->at,
+	log_notice("drive is in another slot drive=%s at=%s serial=\"%s\"", drive->name, drive->at,
 		   drive->serial);
 }
 
@@ -169,7 +172,7 @@ static int take_function(struct nvmet_drive *drive, const struct nvmh_pci_info *
 	}
 	if (drive->wrong) {
 		log_err("another drive is where ours was, it is left to the kernel's driver drive=%s at=%s serial=\"%.20s\" ours=\"%s\"",
-			drive->bdf, drive->at, serial, drive->serial);
+			drive->name, drive->at, serial, drive->serial);
 		return -ENODEV;
 	}
 	return nvmh_pci_bind(info->bdf);
@@ -182,7 +185,7 @@ static void come_back(struct nvmet_drive *drive, const struct nvmh_pci_info *inf
 	if (!ret)
 		ret = nvmet_drive_open(drive);
 	if (!ret)
-		log_notice("drive is there again, bringing it up drive=%s at=%s", drive->bdf,
+		log_notice("drive is there again, bringing it up drive=%s at=%s", drive->name,
 			   drive->at);
 	else if (ret != -EAGAIN && !drive->wrong)
 		nvmet_drive_failed(drive, nvmh_strerror());
@@ -210,7 +213,10 @@ void nvmet_drive_look(struct loop_timer *t)
 
 	if (drive->stopping)
 		return;
-	if (nvmh_pci_info(drive->at, &info)) {
+	if (drive->remote) {
+		if (clock_now_ns() >= drive->retry_ns && nvmet_drive_open(drive))
+			nvmet_drive_failed(drive, nvmh_strerror());
+	} else if (nvmh_pci_info(drive->at, &info)) {
 		/* gone: whatever is plugged in next is looked at at once */
 		drive->wrong = false;
 		drive->looks = 0;
@@ -219,7 +225,7 @@ void nvmet_drive_look(struct loop_timer *t)
 		if (look_elsewhere(drive) && !nvmh_pci_info(drive->at, &info))
 			come_back(drive, &info);
 		else
-			set_at(drive, drive->bdf);
+			set_at(drive, drive->name);
 	} else if (drive->wrong) {
 		if (look_elsewhere(drive) && !nvmh_pci_info(drive->at, &info))
 			come_back(drive, &info);

@@ -17,6 +17,7 @@ static const struct nvmet_ns_ops *ns_ops(enum config_device device)
 {
 	switch (device) {
 	case CONFIG_DEVICE_PCI:
+	case CONFIG_DEVICE_REMOTE:
 		return &nvmet_ns_pcie_ops;
 	case CONFIG_DEVICE_PATH:
 		return &nvmet_ns_uring_ops;
@@ -55,7 +56,11 @@ static int ns_identify(struct nvmet_ns *ns, const struct config_namespace *cfg)
 	    !all_zero(ns->eui64, sizeof(ns->eui64)))
 		return 0;
 	snprintf(name, sizeof(name), "%s %u %s %s %u", ns->subsys->nqn, ns->nsid,
-		 config_device_name(cfg->device), cfg->path ? cfg->path : cfg->bdf, cfg->pci_nsid);
+		 config_device_name(cfg->device),
+		 cfg->path	      ? cfg->path
+		 : cfg->remote.subnqn ? cfg->remote.subnqn
+				      : cfg->bdf,
+		 cfg->dev_nsid);
 	ns->has_uuid = true;
 	return uuid_from_name(nvmet.machine_uuid, name, strlen(name), ns->uuid);
 }

@@ -427,7 +427,8 @@ static int show(struct pcie_ns *pns, const struct nvmh_ns *dns, struct nvmh_ctrl
 static void lose(struct pcie_ns *pns, const char *why)
 {
 	if (pns->lost != why)
-		log_err("namespace %u of drive %s %s", pns->nsid, pns->drive->bdf, why);
+		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_kind(pns->drive),
+			pns->drive->name, why);
 	pns->lost = why;
 	nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | ST_DNR, 0);
 }
@@ -442,7 +443,8 @@ static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
 	if (!why && nvmh_ctrl_max_xfer(ctrl) < dns->lba_size)
 		why = "takes no transfers as long as one of its blocks";
 	if (why && !pns->open) {
-		log_err("namespace %u of drive %s %s", pns->nsid, pns->drive->bdf, why);
+		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_kind(pns->drive),
+			pns->drive->name, why);
 		pns->err = -ENODEV;
 	} else if (why) {
 		lose(pns, why);
@@ -493,8 +495,9 @@ bool nvmet_drive_user(struct nvmet_drive *drive, uint32_t nsid, char *text, size
 		if (found || !is_about(pns, nsid))
 			continue;
 		found = true;
-		snprintf(text, size, "namespace %u of drive %s is exported as namespace %u of %s",
-			 pns->nsid, drive->bdf, pns->ns->nsid, pns->ns->subsys->nqn);
+		snprintf(text, size, "namespace %u of %s %s is exported as namespace %u of %s",
+			 pns->nsid, nvmet_drive_kind(drive), drive->name, pns->ns->nsid,
+			 pns->ns->subsys->nqn);
 	}
 	pthread_mutex_unlock(&drive->lock);
 	return found;
@@ -566,10 +569,10 @@ static int pcie_open(struct nvmet_ns *ns, const struct config_namespace *cfg)
 		return -ENOMEM;
 	ns->priv = pns;
 	pns->ns = ns;
-	pns->nsid = cfg->pci_nsid;
+	pns->nsid = cfg->dev_nsid;
 	pns->watcher.update = pcie_update;
 	list_init(&pns->watcher.link);
-	ret = nvmet_drive_get(cfg->bdf, &pns->drive);
+	ret = nvmet_drive_get(cfg, &pns->drive);
 	if (ret)
 		return ret;
 	nvmet_drive_watch(pns->drive, &pns->watcher);

@@ -170,9 +170,15 @@ uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl)
 
 /* ---- the drive ---- */
 
-int nvmet_drive_get(const char *bdf, struct nvmet_drive **drivep)
+const char *nvmet_drive_kind(const struct nvmet_drive *drive)
 {
-	assert_string_equal(bdf, "0000:01:00.0");
+	(void)drive;
+	return "drive";
+}
+
+int nvmet_drive_get(const struct config_namespace *cfg, struct nvmet_drive **drivep)
+{
+	assert_string_equal(cfg->bdf, "0000:01:00.0");
 	*drivep = (struct nvmet_drive *)share;
 	return 0;
 }

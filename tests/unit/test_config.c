@@ -18,7 +18,7 @@
 
 static const char *const examples[] = {
 	EXAMPLES "minimal.json",    EXAMPLES "file.json",	   EXAMPLES "drive.json",
-	EXAMPLES "datacenter.json", EXAMPLES "kernel-target.json",
+	EXAMPLES "datacenter.json", EXAMPLES "kernel-target.json", EXAMPLES "remote.json",
 };
 
 static struct config *load_example(const char *name)
@@ -114,7 +114,7 @@ static void test_config_datacenter_example_means_what_it_says(void **state)
 	assert_int_equal(cfg->subsystems[1].ieee_oui, 0xa0b8);
 	assert_int_equal(cfg->subsystems[1].vendor_id, 0x1af4);
 	assert_string_equal(ns[0].bdf, "0000:41:00.0");
-	assert_int_equal(ns[0].pci_nsid, 1);
+	assert_int_equal(ns[0].dev_nsid, 1);
 	assert_int_equal(ns[0].block_size, 0);
 	assert_true(ns[1].has_nguid);
 	assert_int_equal(ns[1].nguid[0], 0xd2);
@@ -244,6 +244,67 @@ static void test_config_devices_are_brought_into_one_form(void **state)
 				    cases[i].result);
 		check_round_trip(cfg);
 		config_free(cfg);
+	}
+}
+
+static void test_config_remote_device_is_one_path_or_several(void **state)
+{
+#define PATH(addr) "trtype=tcp traddr=" addr " subnqn=nqn.2026-01.org.example:back"
+	static const struct {
+		const char *device;
+		uint32_t nr_paths, nsid;
+	} cases[] = {
+		{ "\"remote\": \" " PATH("192.0.2.1") " \"", 1, 1 },
+		{ "\"remote\": \"" PATH("192.0.2.1") "\", \"nsid\": \"7\"", 1, 7 },
+		{ "\"remote\": \"" PATH("192.0.2.1") " nsid=9\"", 1, 9 },
+		{ "\"remote\": \"" PATH("192.0.2.1") " nsid=9\", \"nsid\": 9", 1, 9 },
+		{ "\"remote\": [\"" PATH("192.0.2.1") "\", \"" PATH("::1") " nsid=4\"]", 2, 4 },
+		{ "\"remote\": null, \"pci\": \"01:00.0\"", 0, 1 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config *cfg = with_device(cases[i].device);
+		const struct config_namespace *ns = cfg->subsystems[0].namespaces;
+
+		assert_int_equal(ns->remote.nr_paths, cases[i].nr_paths);
+		assert_int_equal(ns->dev_nsid, cases[i].nsid);
+		if (cases[i].nr_paths) {
+			assert_int_equal(ns->device, CONFIG_DEVICE_REMOTE);
+			assert_memory_equal(ns->remote.path[0], PATH("192.0.2.1"),
+					    sizeof(PATH("192.0.2.1")) - 1);
+			assert_string_equal(ns->remote.subnqn, "nqn.2026-01.org.example:back");
+		}
+		check_round_trip(cfg);
+		config_free(cfg);
+	}
+}
+
+/* What looks alike, but is no loop: another port, another subsystem, one that may be elsewhere. */
+static void test_config_remote_of_a_name_of_ours_elsewhere_is_taken(void **state)
+{
+	static const char *const addrs[] = {
+		"traddr=127.0.0.1 trsvcid=4421",
+		"traddr=192.0.2.2 trsvcid=4420",
+		"traddr=::1 trsvcid=4420",
+		"traddr=127.0.0.1 trsvcid=4422",
+	};
+	char text[1024];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
+		snprintf(
+			text, sizeof(text),
+			"{\"subsystems\":[{\"nqn\":\"" NQN "\",\"attr\":{\"allow_any_host\":1},"
+			"\"namespaces\":[{\"nsid\":1,\"device\":{\"remote\":\"trtype=tcp %s subnqn=" NQN
+			"\"}}]},{\"nqn\":\"nqn.2026-01.org.example:other\"}],"
+			"\"ports\":[{\"portid\":1,\"addr\":{\"traddr\":\"0.0.0.0\"},\"subsystems\":[\"" NQN
+			"\"]},{\"portid\":2,\"addr\":{\"traddr\":\"127.0.0.1\",\"trsvcid\":4422},"
+			"\"subsystems\":[\"nqn.2026-01.org.example:other\"]}]}",
+			addrs[i]);
+		config_free(parse_good(text));
 	}
 }
 
@@ -472,6 +533,7 @@ static void test_config_device_names_are_those_of_the_file(void **state)
 	(void)state;
 	assert_string_equal(config_device_name(CONFIG_DEVICE_PCI), "pci");
 	assert_string_equal(config_device_name(CONFIG_DEVICE_NULL), "null");
+	assert_string_equal(config_device_name(CONFIG_DEVICE_REMOTE), "remote");
 	assert_string_equal(config_device_name((enum config_device)77), "none");
 }
 
@@ -587,6 +649,8 @@ int main(void)
 		cmocka_unit_test(test_config_examples_survive_writing_and_reading),
 		cmocka_unit_test(test_config_sizes_are_taken_in_every_form),
 		cmocka_unit_test(test_config_devices_are_brought_into_one_form),
+		cmocka_unit_test(test_config_remote_device_is_one_path_or_several),
+		cmocka_unit_test(test_config_remote_of_a_name_of_ours_elsewhere_is_taken),
 		cmocka_unit_test(test_config_ids_are_taken_in_every_form),
 		cmocka_unit_test(test_config_cores_are_a_number_or_cpus),
 		cmocka_unit_test(test_config_addresses_are_brought_into_one_form),

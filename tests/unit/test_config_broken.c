@@ -447,11 +447,9 @@ static bool check_mutant(const char *text, size_t len)
 static void test_config_mutants_are_taken_whole_or_refused(void **state)
 {
 	static const char *const seeds[] = {
-		"config/examples/minimal.json",
-		"config/examples/file.json",
-		"config/examples/datacenter.json",
-		"config/examples/kernel-target.json",
-		BROKEN "several.json",
+		"config/examples/minimal.json",	   "config/examples/file.json",
+		"config/examples/datacenter.json", "config/examples/kernel-target.json",
+		"config/examples/remote.json",	   BROKEN "several.json",
 		BROKEN "device-twice.json",
 	};
 	char *text = malloc(MUTANT_SIZE + 1);

@@ -28,7 +28,7 @@ static struct nvmet_drive *drive_at(const char *bdf)
 	list_for_each(pos, &nvmet.drives) {
 		struct nvmet_drive *d = list_entry(pos, struct nvmet_drive, link);
 
-		if (!strcmp(d->bdf, bdf))
+		if (!strcmp(d->name, bdf))
 			return d;
 	}
 	return NULL;

@@ -28,6 +28,13 @@
 #define TWO_PORTS(x, y) \
 	"{\"ports\":[{\"portid\":1,\"addr\":{" x "}},{\"portid\":2,\"addr\":{" y "}}]}"
 
+#define REMOTE(x) "\"remote\":\"trtype=tcp traddr=127.0.0.1 " x "\""
+#define LOOP(addr, x)                                                                          \
+	"{\"ports\":[{\"portid\":1,\"addr\":{\"traddr\":\"" addr "\"},\"subsystems\":[\"" NQN  \
+	"\"]}],\"subsystems\":[{\"nqn\":\"" NQN                                                \
+	"\",\"namespaces\":[{\"nsid\":1,\"device\":{\"remote\":\"trtype=tcp subnqn=" NQN " " x \
+	"\"}}]}]}"
+
 #define D "subsystems[0].namespaces[0].device"
 #define N "subsystems[0].namespaces[0]"
 
@@ -164,12 +171,13 @@ static const struct broken namespace_cases[] = {
 	{ NS("\"nsid\":8193,\"device\":{\"mem\":\"1M\"}"), N ".nsid", "from 1 to 8192, got 8193",
 	  0 },
 	{ NS("\"nsid\":true"), N ".nsid", "got true", 0 },
-	{ NS("\"nsid\":1"), N, "expected \"pci\", \"path\", \"mem\" or \"null\"", 0 },
+	{ NS("\"nsid\":1"), N, "expected \"pci\", \"remote\", \"path\", \"mem\" or \"null\"", 0 },
 	{ NS("\"nsid\":1,\"device\":\"/dev/sdb\""), D, "expected an object { }, got \"/dev/sdb\"",
 	  0 },
 	{ NS("\"nsid\":1,\"ana_grpid\":129,\"device\":{\"mem\":\"1M\"}"), N ".ana_grpid",
 	  "from 1 to 128", 0 },
-	{ DEVICE("\"path\":\"\""), D, "expected \"pci\", \"path\", \"mem\" or \"null\"", 0 },
+	{ DEVICE("\"path\":\"\""), D, "expected \"pci\", \"remote\", \"path\", \"mem\" or \"null\"",
+	  0 },
 	{ DEVICE("\"mem\":\"1M\",\"path\":\"/a\""), D, "got 2", 0 },
 	{ DEVICE("\"mem\":true"), D ".mem", "expected a size like \"1G\", got true", 0 },
 	{ DEVICE("\"mem\":\"1X\""), D ".mem", "got \"1X\"", 0 },
@@ -181,7 +189,8 @@ static const struct broken namespace_cases[] = {
 	{ DEVICE("\"null\":4608,\"block_size\":4096"), D ".null", "a multiple of 4096", 0 },
 	{ DEVICE("\"path\":\"/a\",\"size\":4097"), D ".size", "a multiple of 4096", 0 },
 	{ DEVICE("\"mem\":\"1M\",\"size\":\"1M\""), D ".size", "goes only with \"path\"", 0 },
-	{ DEVICE("\"mem\":\"1M\",\"nsid\":1"), D ".nsid", "goes only with \"pci\"", 0 },
+	{ DEVICE("\"mem\":\"1M\",\"nsid\":1"), D ".nsid", "goes only with \"pci\" and \"remote\"",
+	  0 },
 	{ DEVICE("\"mem\":\"1M\",\"block_size\":520"), D ".block_size",
 	  "\"512\" or \"4096\", got 520", 0 },
 	{ DEVICE("\"pci\":\"01:00.0\",\"block_size\":512"), D ".block_size", "goes only with", 0 },
@@ -191,6 +200,40 @@ static const struct broken namespace_cases[] = {
 	{ DEVICE("\"pci\":\"100:00.0\""), D ".pci", "a PCI address like", 0 },
 	{ DEVICE("\"pci\":\"123456789:01:00.0\""), D ".pci", "a PCI address like", 0 },
 	{ DEVICE("\"pci\":\"01:00.0\",\"nsid\":4294967295"), D ".nsid", "from 1 to 4294967294", 0 },
+	{ DEVICE("\"remote\":4420"), D ".remote", "a transport string like", 0 },
+	{ DEVICE("\"remote\":[]"), D ".remote", "a transport string, or a list of them", 0 },
+	{ DEVICE("\"remote\":[{}]"), D ".remote[0]", "a transport string like", 0 },
+	{ DEVICE("\"remote\":\"traddr=127.0.0.1\""), D ".remote", "trtype= is missing", 0 },
+	{ DEVICE("\"remote\":\"trtype=tcp subnqn=" NQN "\""), D ".remote", "traddr= is missing",
+	  0 },
+	{ DEVICE("\"remote\":\"trtype=rdma traddr=::1\""), D ".remote", "trtype=", 0 },
+	{ DEVICE("\"remote\":\"trtype=pcie traddr=01:00.0\""), D ".remote",
+	  "a local drive is \"pci\"", 0 },
+	{ DEVICE(REMOTE("")), D ".remote", "subnqn= is missing", 0 },
+	{ DEVICE(REMOTE("subnqn=nqn.2014-08.org.nvmexpress.discovery")), D ".remote",
+	  "has no namespaces", 0 },
+	{ DEVICE(REMOTE("subnqn=" NQN " hdgset=1")), D ".remote", "did you mean hdgst=?", 0 },
+	{ DEVICE(REMOTE("subnqn=" NQN " trsvcid=nvme")), D ".remote", "not a port number", 0 },
+	{ DEVICE(REMOTE("subnqn=" NQN " dhchap_secret=x")), D ".remote", "no authentication yet",
+	  0 },
+	{ DEVICE(REMOTE("subnqn=" NQN " nsid=2") ",\"nsid\":3"), D ".nsid",
+	  "3, but a transport string says nsid=2", 0 },
+	{ DEVICE(REMOTE("subnqn=" NQN) ",\"block_size\":512"), D ".block_size", "goes only with",
+	  0 },
+	{ DEVICE(REMOTE("subnqn=" NQN) ",\"mem\":\"1M\""), D, "got 2", 0 },
+	{ DEVICE("\"remote\":[\"trtype=tcp traddr=::1 subnqn=" NQN
+		 "\",\"trtype=tcp traddr=::2 subnqn=" NQN2 "\"]"),
+	  D ".remote[1]", "all paths must lead to one subsystem", 0 },
+	{ DEVICE("\"remote\":[\"trtype=tcp traddr=::1 nsid=1 subnqn=" NQN
+		 "\",\"trtype=tcp traddr=::2 nsid=2 subnqn=" NQN "\"]"),
+	  D ".remote[1]", "a path before has nsid=1", 0 },
+	{ TWO_NS(REMOTE("subnqn=" NQN2), REMOTE("subnqn=" NQN2 " nsid=1 hdgst=1")),
+	  "subsystems[0].namespaces[1].device.remote",
+	  "already that of subsystems[0].namespaces[0]", 0 },
+	{ LOOP("127.0.0.1", "traddr=127.0.0.1"), D ".remote", "cannot be its own remote target",
+	  0 },
+	{ LOOP("0.0.0.0", "traddr=127.0.0.2 trsvcid=4420"), D ".remote", "ports[0] its port", 0 },
+	{ LOOP("2001:db8::1", "traddr=2001:DB8:0::1"), D ".remote", "ports[0] its port", 0 },
 	{ DEVICE("\"path\":\"disk.img\""), D ".path", "an absolute path", 0 },
 	{ DEVICE("\"path\":\"/a\\u000ab\""), D ".path", "without control characters", 0 },
 	{ DEVICE("\"path\":7"), D ".path", "an absolute path like \"/dev/sdb\", got 7", 0 },

@@ -76,6 +76,18 @@ static inline bool same_daemon(const struct config_daemon *x, const struct confi
 	       x->drive_timeout_s == y->drive_timeout_s;
 }
 
+static inline bool same_remote(const struct config_remote *x, const struct config_remote *y)
+{
+	uint32_t i;
+
+	if (x->nr_paths != y->nr_paths || !same_text(x->subnqn, y->subnqn))
+		return false;
+	for (i = 0; i < x->nr_paths; i++)
+		if (!same_text(x->path[i], y->path[i]))
+			return false;
+	return true;
+}
+
 static inline bool same_namespace(const struct config_namespace *x,
 				  const struct config_namespace *y)
 {
@@ -86,7 +98,8 @@ static inline bool same_namespace(const struct config_namespace *x,
 	       !memcmp(x->nguid, y->nguid, sizeof(x->nguid)) &&
 	       !memcmp(x->eui64, y->eui64, sizeof(x->eui64)) && x->device == y->device &&
 	       x->block_size == y->block_size && x->size_bytes == y->size_bytes &&
-	       !strcmp(x->bdf, y->bdf) && x->pci_nsid == y->pci_nsid && same_text(x->path, y->path);
+	       !strcmp(x->bdf, y->bdf) && x->dev_nsid == y->dev_nsid &&
+	       same_text(x->path, y->path) && same_remote(&x->remote, &y->remote);
 }
 
 static inline bool same_subsystem(const struct config_subsystem *x,
