@@ -127,7 +127,8 @@ struct config_namespace {
 	uint8_t uuid[16], nguid[16],
 		eui64[8]; /* big-endian, as Identify returns them; zero without has_* */
 	enum config_device device;
-	uint32_t block_size; /* 512, 4096, or 0: the device's own. MEM, NULL: never 0. PCI, REMOTE: 0 */
+	/* 512, 4096, or 0: the device's own. MEM, NULL: never 0. PCI, REMOTE: 0 */
+	uint32_t block_size;
 	uint64_t size_bytes;	   /* MEM, NULL: capacity. PATH: of a file to create, 0: do not */
 	char bdf[CONFIG_BDF_SIZE]; /* PCI: lower case, with domain: "0000:01:00.0" */
 	uint32_t dev_nsid;	   /* PCI, REMOTE: 1..FFFFFFFEh */

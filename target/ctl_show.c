@@ -110,6 +110,22 @@ static void show_namespaces(struct json_object *drive)
 	}
 }
 
+static void show_remotes(struct json_object *root)
+{
+	struct json_object *list, *r;
+	const char *reason;
+	size_t nr;
+
+	list = list_of(root, "remotes", &nr);
+	for (size_t i = 0; i < nr; i++) {
+		r = json_object_array_get_idx(list, i);
+		reason = text_of(r, "reason");
+		printf("\nRemote %s at %s: %s%s%s\n", text_of(r, "subnqn"), text_of(r, "address"),
+		       text_of(r, "state"), *reason ? ", " : "", reason);
+		show_namespaces(r);
+	}
+}
+
 void nvmet_ctl_show_list(struct nvmet_ctl_run *run)
 {
 	struct json_object *list, *d;
@@ -133,6 +149,7 @@ void nvmet_ctl_show_list(struct nvmet_ctl_run *run)
 		       text_of(d, "serial"), text_of(d, "model"), text_of(d, "firmware"));
 		show_namespaces(d);
 	}
+	show_remotes(run->result);
 }
 
 /* ---- identify ---- */

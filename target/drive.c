@@ -24,7 +24,7 @@ enum {
 	RETRY_MAX_LOOKS = 300,
 };
 
-const char *nvmet_drive_kind(const struct nvmet_drive *drive)
+const char *nvmet_drive_word(const struct nvmet_drive *drive)
 {
 	return drive->remote ? "remote" : "drive";
 }
@@ -53,7 +53,7 @@ static void queue_attach(void *arg)
 	if (!ret)
 		return;
 	log_err("a core cannot use the drive, its commands are refused %s=%s core=%d errno=%s",
-		nvmet_drive_kind(dc->drive), dc->drive->name, dc->core->index,
+		nvmet_drive_word(dc->drive), dc->drive->name, dc->core->index,
 		strerrorname_np(-ret));
 	dc->q = NULL;
 }
@@ -151,7 +151,7 @@ void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *
 static void drive_live(struct nvmet_drive *drive)
 {
 	uint16_t nr = nvmh_ctrl_nr_queues(drive->ctrl);
-	const char *kind = nvmet_drive_kind(drive);
+	const char *kind = nvmet_drive_word(drive);
 
 	if (!nvmet_drive_recognize(drive)) {
 		loop_defer(drive->loop, &drive->lost);
@@ -170,7 +170,7 @@ static void drive_live(struct nvmet_drive *drive)
 
 void nvmet_drive_complain(struct nvmet_drive *drive, const char *why)
 {
-	const char *kind = nvmet_drive_kind(drive);
+	const char *kind = nvmet_drive_word(drive);
 
 	if (!strcmp(drive->said, why))
 		return;
@@ -189,8 +189,8 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 	if (state == NVMH_LIVE)
 		drive_live(drive);
 	else if (state != NVMH_DELETING && !drive->stopping)
-		log_warn("%s is %s %s=%s at=%s reason=\"%s\"", nvmet_drive_kind(drive),
-			 nvmh_state_name(state), nvmet_drive_kind(drive), drive->name, drive->at,
+		log_warn("%s is %s %s=%s at=%s reason=\"%s\"", nvmet_drive_word(drive),
+			 nvmh_state_name(state), nvmet_drive_word(drive), drive->name, drive->at,
 			 nvmh_ctrl_error(ctrl));
 	/* not from within a call of the library */
 	if (state == NVMH_DEAD && !drive->stopping)
@@ -331,7 +331,7 @@ static void drive_first(void *arg)
 		call->ret = 0;
 		nvmet_drive_look_start(drive);
 	} else if (call->ret) {
-		log_err("cannot use %s %s: %s", nvmet_drive_kind(drive), drive->name,
+		log_err("cannot use %s %s: %s", nvmet_drive_word(drive), drive->name,
 			nvmh_strerror());
 	} else if (!drive->remote && nvmh_ctrl_wait(drive->ctrl, DRIVE_BRINGUP_MS)) {
 		loop_defer(drive->loop, &drive->lost);
@@ -360,15 +360,26 @@ static void drive_shutdown(void *arg)
 		nvmh_ctrl_shutdown(drive->ctrl);
 }
 
-void nvmet_drives_shutdown(void)
+static void shutdown_all(bool local)
 {
 	struct list *pos;
 
 	list_for_each(pos, &nvmet.drives) {
 		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
 
-		loop_call(drive->loop, drive_shutdown, drive);
+		if (local || drive->remote)
+			loop_call(drive->loop, drive_shutdown, drive);
 	}
+}
+
+void nvmet_drives_shutdown(void)
+{
+	shutdown_all(true);
+}
+
+void nvmet_drives_leave_remotes(void)
+{
+	shutdown_all(false);
 }
 
 struct ctrl_call {

@@ -99,8 +99,8 @@ struct nvmet_drive {
  */
 int nvmet_drive_get(const struct config_namespace *cfg, struct nvmet_drive **drivep);
 void nvmet_drive_put(struct nvmet_drive *drive); /* main thread; no core uses it any more */
-/* nvmet_drive_kind() - "drive" or "remote", for messages and as a key in log lines */
-const char *nvmet_drive_kind(const struct nvmet_drive *drive);
+/* nvmet_drive_word() - "drive" or "remote", for messages and as a key in log lines */
+const char *nvmet_drive_word(const struct nvmet_drive *drive);
 /* nvmet_drive_find() - the local drive configured as @bdf, no reference taken; main thread */
 struct nvmet_drive *nvmet_drive_find(const char *bdf);
 /* nvmet_drive_holder() - the drive configured as @bdf, or that moved there; main thread */
@@ -118,6 +118,9 @@ void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *
 /* nvmet_drives_shutdown() - starts the orderly stop of all drives at the same time; they are put
  * afterwards. Main thread; no core uses them any more. */
 void nvmet_drives_shutdown(void);
+/* nvmet_drives_leave_remotes() - the same for remote ones, under commands: what a target that hangs
+ * does not answer ends by this. Main thread. */
+void nvmet_drives_leave_remotes(void);
 
 /* ---- target/ns_pcie.c ---- */
 /*

@@ -99,8 +99,11 @@ struct nvmet_drive_ns_info {
 };
 
 struct nvmet_drive_info {
-	struct nvmh_pci_info pci;
-	bool open; /* ours; then all below */
+	struct nvmh_pci_info pci;      /* of a local one */
+	char remote[MAX_NQN_BYTES];    /* subsystem of a remote one; "": it is local */
+	char at[CONFIG_ADDR_SIZE + 8]; /* and its address */
+	/* ours; then all below. Of a remote one that is closed between two tries: only error */
+	bool open;
 	uint8_t state;
 	char error[200];
 	char sn[20], mn[40], fr[8];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The list of drives: what each controller says of itself, and that as JSON. Filled in by the
- * controller's thread, the rest any. Entry points: nvmet_drive_info_fill(), nvmet_drive_info_json().
+ * The list of drives, local and remote: what each controller says of itself, and that as JSON.
+ * Filled in by the controller's thread, the rest any. Entry points: nvmet_drive_info_fill(),
+ * nvmet_drive_info_json().
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -78,23 +79,43 @@ static void put_open(struct json_object *obj, const struct nvmet_drive_info *inf
 	nvmet_rpc_put(obj, "namespaces", list);
 }
 
+static void put_local(struct json_object *obj, const struct nvmh_pci_info *pci)
+{
+	nvmet_rpc_put_text(obj, "traddr", "%s", pci->bdf);
+	nvmet_rpc_put_text(obj, "vendor", "0x%04x", pci->vendor);
+	nvmet_rpc_put_text(obj, "device", "0x%04x", pci->device);
+	nvmet_rpc_put(obj, "numa_node", json_object_new_int(pci->numa_node));
+	nvmet_rpc_put(obj, "iommu_group", json_object_new_int(pci->iommu_group));
+	nvmet_rpc_put_text(obj, "driver", "%s", pci->driver);
+}
+
+static void put_remote(struct json_object *obj, const struct nvmet_drive_info *info)
+{
+	nvmet_rpc_put_text(obj, "subnqn", "%s", info->remote);
+	nvmet_rpc_put_text(obj, "address", "%s", info->at);
+	if (info->open)
+		return;
+	nvmet_rpc_put_text(obj, "state", "closed");
+	nvmet_rpc_put_field(obj, "reason", info->error, sizeof(info->error));
+}
+
 struct json_object *nvmet_drive_info_json(const struct nvmet_drive_info *info, int nr)
 {
-	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *root = json_object_new_object();
+	struct json_object *drives = json_object_new_array(), *remotes = json_object_new_array();
 
-	for (int i = 0; list && i < nr; i++) {
+	for (int i = 0; drives && remotes && i < nr; i++) {
 		struct json_object *obj = json_object_new_object();
 
-		nvmet_rpc_put_text(obj, "traddr", "%s", info[i].pci.bdf);
-		nvmet_rpc_put_text(obj, "vendor", "0x%04x", info[i].pci.vendor);
-		nvmet_rpc_put_text(obj, "device", "0x%04x", info[i].pci.device);
-		nvmet_rpc_put(obj, "numa_node", json_object_new_int(info[i].pci.numa_node));
-		nvmet_rpc_put(obj, "iommu_group", json_object_new_int(info[i].pci.iommu_group));
-		nvmet_rpc_put_text(obj, "driver", "%s", info[i].pci.driver);
+		if (info[i].remote[0])
+			put_remote(obj, &info[i]);
+		else
+			put_local(obj, &info[i].pci);
 		if (info[i].open)
 			put_open(obj, &info[i]);
-		json_object_array_add(list, obj);
+		json_object_array_add(info[i].remote[0] ? remotes : drives, obj);
 	}
-	nvmet_rpc_put(root, "drives", list);
+	nvmet_rpc_put(root, "drives", drives);
+	nvmet_rpc_put(root, "remotes", remotes);
 	return root;
 }

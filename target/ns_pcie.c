@@ -427,7 +427,7 @@ static int show(struct pcie_ns *pns, const struct nvmh_ns *dns, struct nvmh_ctrl
 static void lose(struct pcie_ns *pns, const char *why)
 {
 	if (pns->lost != why)
-		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_kind(pns->drive),
+		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_word(pns->drive),
 			pns->drive->name, why);
 	pns->lost = why;
 	nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | ST_DNR, 0);
@@ -443,7 +443,7 @@ static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
 	if (!why && nvmh_ctrl_max_xfer(ctrl) < dns->lba_size)
 		why = "takes no transfers as long as one of its blocks";
 	if (why && !pns->open) {
-		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_kind(pns->drive),
+		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_word(pns->drive),
 			pns->drive->name, why);
 		pns->err = -ENODEV;
 	} else if (why) {
@@ -496,7 +496,7 @@ bool nvmet_drive_user(struct nvmet_drive *drive, uint32_t nsid, char *text, size
 			continue;
 		found = true;
 		snprintf(text, size, "namespace %u of %s %s is exported as namespace %u of %s",
-			 pns->nsid, nvmet_drive_kind(drive), drive->name, pns->ns->nsid,
+			 pns->nsid, nvmet_drive_word(drive), drive->name, pns->ns->nsid,
 			 pns->ns->subsys->nqn);
 	}
 	pthread_mutex_unlock(&drive->lock);

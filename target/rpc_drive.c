@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Methods about local drives. Main loop; the work is done by the drive's thread (drive_op.c), and
+ * Methods about drives. Main loop; the work is done by the drive's thread (drive_op.c), and
  * binding and releasing, where the kernel may take its time, by a thread of its own each. Every
  * call has a deadline here, whatever becomes of the drive. Entry point: nvmet_rpc_drive_methods.
  */
@@ -191,7 +191,7 @@ static void command(struct nvmet_rpc_call *call, struct json_object *params)
 struct list_call {
 	struct loop_msg msg;
 	struct waiting wait;
-	struct nvmet_drive *drives[MAX_DRIVES];
+	struct nvmet_drive *drives[MAX_DRIVES + MAX_REMOTES];
 	unsigned int nr_drives;
 	struct nvmet_drive_info *info;
 	int nr; /* or -errno */
@@ -223,10 +223,35 @@ static void fill_users(struct nvmet_drive_info *info, struct nvmet_drive *drive)
 				 sizeof(info->ns[i].user));
 }
 
+struct info_call {
+	struct nvmet_drive *drive;
+	struct nvmet_drive_info *info;
+};
+
 static void list_of_drive(struct nvmh_ctrl *ctrl, void *arg)
 {
+	struct info_call *call = arg;
+
 	if (ctrl)
-		nvmet_drive_info_fill(arg, ctrl);
+		nvmet_drive_info_fill(call->info, ctrl);
+	else
+		snprintf(call->info->error, sizeof(call->info->error), "%.*s",
+			 (int)sizeof(call->info->error) - 1, call->drive->said);
+}
+
+static void fill_info(struct nvmet_drive_info *info, struct nvmet_drive *drive)
+{
+	struct info_call call = { drive, info };
+
+	nvmet_drive_call(drive, list_of_drive, &call);
+	fill_users(info, drive);
+}
+
+static void fill_remote(struct nvmet_drive_info *info, struct nvmet_drive *drive)
+{
+	snprintf(info->remote, sizeof(info->remote), "%s", drive->name);
+	snprintf(info->at, sizeof(info->at), "%s", drive->at);
+	fill_info(info, drive);
 }
 
 /* The helper's thread: it waits for the drives, one after the other. */
@@ -238,16 +263,17 @@ static void list_on_helper(struct loop_msg *msg)
 	lc->nr = nvmh_pci_scan(&pci);
 	if (lc->nr < 0)
 		snprintf(lc->reason, sizeof(lc->reason), "%s", nvmh_strerror());
-	lc->info = calloc((size_t)max_of(lc->nr, 0) + 1, sizeof(*lc->info));
+	lc->info = calloc((size_t)max_of(lc->nr, 0) + lc->nr_drives + 1, sizeof(*lc->info));
 	for (int i = 0; lc->info && i < lc->nr; i++) {
 		lc->info[i].pci = pci[i];
 		for (unsigned int k = 0; k < lc->nr_drives; k++) {
-			if (!nvmet_drive_is_at(lc->drives[k], pci[i].bdf))
-				continue;
-			nvmet_drive_call(lc->drives[k], list_of_drive, &lc->info[i]);
-			fill_users(&lc->info[i], lc->drives[k]);
+			if (nvmet_drive_is_at(lc->drives[k], pci[i].bdf))
+				fill_info(&lc->info[i], lc->drives[k]);
 		}
 	}
+	for (unsigned int k = 0; lc->info && lc->nr >= 0 && k < lc->nr_drives; k++)
+		if (lc->drives[k]->remote)
+			fill_remote(&lc->info[lc->nr++], lc->drives[k]);
 	free(pci);
 	if (!lc->info)
 		lc->nr = -ENOMEM;
@@ -295,7 +321,7 @@ static void list_drives(struct nvmet_rpc_call *call, struct json_object *params)
 		return;
 	}
 	list_for_each(pos, &nvmet.drives) {
-		if (lc->nr_drives < MAX_DRIVES)
+		if (lc->nr_drives < ARRAY_SIZE(lc->drives))
 			lc->drives[lc->nr_drives++] = list_entry(pos, struct nvmet_drive, link);
 	}
 	nr_lists++;

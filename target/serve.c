@@ -34,7 +34,7 @@ enum {
 
 static struct loop_timer drain_timer;
 static unsigned int drain_ms;
-static bool draining, forced;
+static bool draining, forced, left;
 
 static void drain_core(void *arg)
 {
@@ -61,6 +61,9 @@ static void drain_step(struct loop_timer *t)
 {
 	bool force = forced || drain_ms >= DRAIN_MS;
 
+	if (force && !left)
+		nvmet_drives_leave_remotes();
+	left = force;
 	for (int i = 0; i < nvmet.nr_cores; i++)
 		loop_call(nvmet.cores[i]->loop, force ? close_core : drain_core, nvmet.cores[i]);
 	/* Queues of drives are given back with nothing on them. */

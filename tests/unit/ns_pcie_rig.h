@@ -170,7 +170,7 @@ uint32_t nvmh_ctrl_max_xfer(const struct nvmh_ctrl *ctrl)
 
 /* ---- the drive ---- */
 
-const char *nvmet_drive_kind(const struct nvmet_drive *drive)
+const char *nvmet_drive_word(const struct nvmet_drive *drive)
 {
 	(void)drive;
 	return "drive";

@@ -176,18 +176,6 @@ static void test_config_examples_survive_writing_and_reading(void **state)
 	}
 }
 
-/* One namespace with this device, parsed. */
-static struct config *with_device(const char *device)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text),
-		 "{\"subsystems\":[{\"nqn\":\"" NQN
-		 "\",\"namespaces\":[{\"nsid\":1,\"device\":{%s}}]}]}",
-		 device);
-	return parse_good(text);
-}
-
 static void test_config_sizes_are_taken_in_every_form(void **state)
 {
 	static const struct {
@@ -244,67 +232,6 @@ static void test_config_devices_are_brought_into_one_form(void **state)
 				    cases[i].result);
 		check_round_trip(cfg);
 		config_free(cfg);
-	}
-}
-
-static void test_config_remote_device_is_one_path_or_several(void **state)
-{
-#define PATH(addr) "trtype=tcp traddr=" addr " subnqn=nqn.2026-01.org.example:back"
-	static const struct {
-		const char *device;
-		uint32_t nr_paths, nsid;
-	} cases[] = {
-		{ "\"remote\": \" " PATH("192.0.2.1") " \"", 1, 1 },
-		{ "\"remote\": \"" PATH("192.0.2.1") "\", \"nsid\": \"7\"", 1, 7 },
-		{ "\"remote\": \"" PATH("192.0.2.1") " nsid=9\"", 1, 9 },
-		{ "\"remote\": \"" PATH("192.0.2.1") " nsid=9\", \"nsid\": 9", 1, 9 },
-		{ "\"remote\": [\"" PATH("192.0.2.1") "\", \"" PATH("::1") " nsid=4\"]", 2, 4 },
-		{ "\"remote\": null, \"pci\": \"01:00.0\"", 0, 1 },
-	};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct config *cfg = with_device(cases[i].device);
-		const struct config_namespace *ns = cfg->subsystems[0].namespaces;
-
-		assert_int_equal(ns->remote.nr_paths, cases[i].nr_paths);
-		assert_int_equal(ns->dev_nsid, cases[i].nsid);
-		if (cases[i].nr_paths) {
-			assert_int_equal(ns->device, CONFIG_DEVICE_REMOTE);
-			assert_memory_equal(ns->remote.path[0], PATH("192.0.2.1"),
-					    sizeof(PATH("192.0.2.1")) - 1);
-			assert_string_equal(ns->remote.subnqn, "nqn.2026-01.org.example:back");
-		}
-		check_round_trip(cfg);
-		config_free(cfg);
-	}
-}
-
-/* What looks alike, but is no loop: another port, another subsystem, one that may be elsewhere. */
-static void test_config_remote_of_a_name_of_ours_elsewhere_is_taken(void **state)
-{
-	static const char *const addrs[] = {
-		"traddr=127.0.0.1 trsvcid=4421",
-		"traddr=192.0.2.2 trsvcid=4420",
-		"traddr=::1 trsvcid=4420",
-		"traddr=127.0.0.1 trsvcid=4422",
-	};
-	char text[1024];
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
-		snprintf(
-			text, sizeof(text),
-			"{\"subsystems\":[{\"nqn\":\"" NQN "\",\"attr\":{\"allow_any_host\":1},"
-			"\"namespaces\":[{\"nsid\":1,\"device\":{\"remote\":\"trtype=tcp %s subnqn=" NQN
-			"\"}}]},{\"nqn\":\"nqn.2026-01.org.example:other\"}],"
-			"\"ports\":[{\"portid\":1,\"addr\":{\"traddr\":\"0.0.0.0\"},\"subsystems\":[\"" NQN
-			"\"]},{\"portid\":2,\"addr\":{\"traddr\":\"127.0.0.1\",\"trsvcid\":4422},"
-			"\"subsystems\":[\"nqn.2026-01.org.example:other\"]}]}",
-			addrs[i]);
-		config_free(parse_good(text));
 	}
 }
 
@@ -649,8 +576,6 @@ int main(void)
 		cmocka_unit_test(test_config_examples_survive_writing_and_reading),
 		cmocka_unit_test(test_config_sizes_are_taken_in_every_form),
 		cmocka_unit_test(test_config_devices_are_brought_into_one_form),
-		cmocka_unit_test(test_config_remote_device_is_one_path_or_several),
-		cmocka_unit_test(test_config_remote_of_a_name_of_ours_elsewhere_is_taken),
 		cmocka_unit_test(test_config_ids_are_taken_in_every_form),
 		cmocka_unit_test(test_config_cores_are_a_number_or_cpus),
 		cmocka_unit_test(test_config_addresses_are_brought_into_one_form),

@@ -35,6 +35,18 @@ static inline struct config *parse_good(const char *text)
 	return cfg;
 }
 
+/* One namespace with this device, parsed. */
+static inline struct config *with_device(const char *device)
+{
+	char text[1024];
+
+	snprintf(
+		text, sizeof(text),
+		"{\"subsystems\":[{\"nqn\":\"nqn.2026-01.org.example:disk\",\"namespaces\":[{\"nsid\":1,\"device\":{%s}}]}]}",
+		device);
+	return parse_good(text);
+}
+
 /* The whole file with a NUL; the caller frees it. */
 static inline char *read_file(const char *path, size_t *lenp)
 {
