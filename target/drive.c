@@ -179,12 +179,29 @@ void nvmet_drive_complain(struct nvmet_drive *drive, const char *why)
 		kind, kind, drive->name, drive->at, why);
 }
 
+/*
+ * A remote one that is lost: the library holds commands until it, or another path, is back, which
+ * hosts need not know of. After some time they do: commands end, and new ones are not taken.
+ */
+static void hold_over(struct loop_timer *t)
+{
+	struct nvmet_drive *drive = container_of(t, struct nvmet_drive, hold);
+
+	set_nr_queues(drive, 0);
+	nvmet_drive_tell(drive);
+}
+
 /* Drive's thread. */
 static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg)
 {
 	struct nvmet_drive *drive = arg;
+	bool held = drive->remote && state == NVMH_CONNECTING && !drive->stopping;
 
-	if (state != NVMH_LIVE)
+	if (held)
+		loop_timer_start(&drive->hold, drive->hold_ms);
+	else
+		loop_timer_stop(&drive->hold);
+	if (state != NVMH_LIVE && !held)
 		set_nr_queues(drive, 0);
 	if (state == NVMH_LIVE)
 		drive_live(drive);
@@ -195,7 +212,8 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 	/* not from within a call of the library */
 	if (state == NVMH_DEAD && !drive->stopping)
 		loop_defer(drive->loop, &drive->lost);
-	nvmet_drive_tell(drive);
+	if (!held)
+		nvmet_drive_tell(drive);
 	nvmet_drive_ops_state(&drive->ops, ctrl, state);
 }
 
@@ -345,6 +363,7 @@ static void drive_stop(void *arg)
 	drive->stopping = true;
 	loop_work_cancel(&drive->lost);
 	loop_timer_done(&drive->look);
+	loop_timer_done(&drive->hold);
 	nvmet_drive_probe_stop(drive);
 	drive_close(drive);
 	nvmet_drive_ops_stop(&drive->ops);
@@ -435,6 +454,8 @@ static int start_thread(struct nvmet_drive *drive)
 	ret = loop_create(&opts, &drive->loop);
 	if (!ret)
 		ret = loop_timer_init(drive->loop, &drive->look, nvmet_drive_look);
+	if (!ret)
+		ret = loop_timer_init(drive->loop, &drive->hold, hold_over);
 	if (!ret)
 		ret = nvmet_drive_ops_start(&drive->ops, drive->loop);
 	return ret ? ret : loop_start(drive->loop);

@@ -22,7 +22,8 @@ struct nvmet_drive_core {
 	struct nvmet_drive *drive;
 	struct nvmet_core *core;
 	struct nvmh_queue *q; /* NULL: the drive is away */
-	/* queues that the drive has now, those of cores 0..n - 1; 0: it takes no commands. Written by
+	/* queues that the drive has now, those of cores 0..n - 1; 0: it takes no commands. Of a remote
+	 * one that was lost just now as before: the library holds what it is given. Written by
 	 * the drive's thread. A core beyond submits through one within. */
 	_Atomic uint16_t nr_queues;
 	unsigned int users; /* attached namespaces */
@@ -74,6 +75,8 @@ struct nvmet_drive {
 	struct loop_io io;
 	struct loop_work lost;		/* the controller is to be closed */
 	struct loop_timer look;		/* whether it came back */
+	struct loop_timer hold;		/* remote: hosts are told that it is away */
+	uint32_t hold_ms;		/* commands wait so long for a remote one to come back */
 	struct nvmet_drive_core *cores; /* nvmet.nr_cores of them */
 	struct nvmet_drive_probe probe;
 	bool known;	 /* the ids and texts below, from when it was first live */
@@ -170,8 +173,8 @@ void nvmet_drive_failed(struct nvmet_drive *drive, const char *why);
 bool nvmet_drive_remote_is(const struct nvmet_drive *drive, const struct config_namespace *cfg);
 /* nvmet_drive_remote_name() - fills in what it is called, and where. Return: 0 or -errno, logged. */
 int nvmet_drive_remote_name(struct nvmet_drive *drive);
-/* nvmet_drive_remote_open() - @opts: what every drive is opened with; drive's thread. Return as
- * nvmh_ctrl_open(). */
+/* nvmet_drive_remote_open() - @opts: what every drive is opened with; also sets hold_ms. Drive's
+ * thread. Return as nvmh_ctrl_open(). */
 int nvmet_drive_remote_open(struct nvmet_drive *drive, const struct nvmh_ctrl_opts *opts);
 
 /* target/ns_pcie.c: the queue within the core's turns; the core's thread. Return: 0 or -errno. */

@@ -16,7 +16,9 @@
 #include "target/subsys.h"
 
 enum {
-	KATO_MS = 10000, /* a target that hangs is noticed after that, and half of it */
+	/* commands wait so long for a path: less than hosts wait for them, which is 30 seconds with
+	 * Linux, and more than the library waits before it repeats what may have been done */
+	HOLD_MS = 20000,
 };
 
 bool nvmet_drive_remote_is(const struct nvmet_drive *drive, const struct config_namespace *cfg)
@@ -90,8 +92,6 @@ static void fill(struct nvmh_ctrl_opts *opts, const struct nvmh_ctrl_opts *usual
 		opts->queue_size = usual->queue_size;
 	if (!opts->io_timeout_ms)
 		opts->io_timeout_ms = usual->io_timeout_ms;
-	if (!opts->kato_ms)
-		opts->kato_ms = KATO_MS;
 	if (!opts->ctrl_loss_ms)
 		opts->ctrl_loss_ms = NVMH_NO_LIMIT;
 	opts->on_state = usual->on_state;
@@ -99,17 +99,38 @@ static void fill(struct nvmh_ctrl_opts *opts, const struct nvmh_ctrl_opts *usual
 	opts->arg = usual->arg;
 }
 
+/* Return: paths that are parsed; fewer than there are: nvmh_strerror(). */
+static uint16_t parse(const struct config_remote *remote, struct nvmh_transport *tr)
+{
+	uint16_t nr = 0;
+
+	while (nr < remote->nr_paths && !nvmh_transport_parse(remote->path[nr], &tr[nr]))
+		nr++;
+	return nr;
+}
+
 int nvmet_drive_remote_open(struct nvmet_drive *drive, const struct nvmh_ctrl_opts *usual)
 {
 	const struct config_remote *remote = &drive->cfg->remote;
-	struct nvmh_transport tr;
+	struct nvmh_transport tr[CONFIG_MAX_PATHS] = { 0 };
+	struct nvmh_ctrl_opts opts[CONFIG_MAX_PATHS];
+	struct nvmh_mpath_opts mpath = { .fast_io_fail_ms = HOLD_MS };
+	uint16_t nr = parse(remote, tr);
 	char nqn[MAX_NQN_BYTES];
-	int ret = nvmh_transport_parse(remote->path[0], &tr);
+	int ret = -EINVAL;
 
-	if (ret)
-		return ret;
-	fill(&tr.opts, usual, host_nqn(nqn));
-	ret = nvmh_ctrl_open(&tr.opts, &drive->ctrl);
-	nvmh_transport_done(&tr);
+	static_assert((int)CONFIG_MAX_PATHS <= (int)NVMH_MAX_PATHS, "the library takes them");
+	for (uint16_t i = 0; i < nr; i++) {
+		opts[i] = tr[i].opts;
+		fill(&opts[i], usual, host_nqn(nqn));
+	}
+	if (nr == remote->nr_paths) {
+		if (tr[0].fast_io_fail_ms)
+			mpath.fast_io_fail_ms = tr[0].fast_io_fail_ms;
+		drive->hold_ms = mpath.fast_io_fail_ms;
+		ret = nvmh_mpath_open(opts, nr, &mpath, &drive->ctrl);
+	}
+	for (uint16_t i = 0; i < nr; i++)
+		nvmh_transport_done(&tr[i]);
 	return ret;
 }
