@@ -209,6 +209,8 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 		log_warn("%s is %s %s=%s at=%s reason=\"%s\"", nvmet_drive_word(drive),
 			 nvmh_state_name(state), nvmet_drive_word(drive), drive->name, drive->at,
 			 nvmh_ctrl_error(ctrl));
+	if (held) /* which need not be said again */
+		snprintf(drive->said, sizeof(drive->said), "%s", nvmh_ctrl_error(ctrl));
 	/* not from within a call of the library */
 	if (state == NVMH_DEAD && !drive->stopping)
 		loop_defer(drive->loop, &drive->lost);
