@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A namespace on a local PCIe drive: each core submits to its own queue of the drive, one doorbell
- * per turn, and reaps it while it spins; the interrupt's eventfd wakes it when it sleeps. A core
- * for which the drive has no queue (now) sends its requests to one that has. Opening on the main
- * thread, pcie_update() on the drive's, the rest on the cores. Entry point: nvmet_ns_pcie_ops.
+ * A namespace on a drive, local or remote: each core submits to its own queue of the drive, one
+ * doorbell or send per turn, and reaps it while it spins; the queue's descriptor wakes it when it
+ * sleeps. A core for which the drive has no queue (now) sends its requests to one that has. Opening
+ * on the main thread, pcie_update() on the drive's, the rest on the cores. Entry point:
+ * nvmet_ns_pcie_ops.
  */
 #include <errno.h>
 #include <stdlib.h>
