@@ -125,7 +125,8 @@ static void follow(struct mpath *mp)
 	bool up = count(mp, MPATH_UP);
 	char text[sizeof(ctrl->error)];
 
-	if (ctrl->phase == NVMH_PHASE_UP && !up)
+	/* first, for those who are told of the state */
+	if (!up && (ctrl->phase == NVMH_PHASE_UP || ctrl->phase == NVMH_PHASE_LIVE))
 		why_none(mp, ctrl->error, sizeof(ctrl->error));
 	if (ctrl->phase != NVMH_PHASE_LIVE)
 		return;
@@ -135,8 +136,6 @@ static void follow(struct mpath *mp)
 		ctrl->error[0] = '\0';
 		nvmh_ctrl_set_state(ctrl, NVMH_LIVE);
 	}
-	if (!up)
-		why_none(mp, ctrl->error, sizeof(ctrl->error));
 	if (!up && count(mp, MPATH_DEAD) == count_paths(mp) && !count(mp, MPATH_DRAIN)) {
 		why_none(mp, text, sizeof(text));
 		nvmh_ctrl_lost(ctrl, "all paths were given up: %s", text);

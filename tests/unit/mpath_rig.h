@@ -29,6 +29,7 @@ struct rig {
 	struct nvmh_ctrl *ctrl;
 	enum nvmh_state states[64]; /* as told by on_state */
 	uint32_t nr_states;
+	char error[256]; /* as it said when on_state was last called */
 	uint32_t nr_ns_told;
 	uint32_t last_nsid;
 	bool last_gone;
@@ -45,8 +46,8 @@ static inline void rig_on_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, v
 {
 	struct rig *rig = arg;
 
-	(void)ctrl;
 	rig->states[rig->nr_states++ % 64] = state;
+	snprintf(rig->error, sizeof(rig->error), "%s", nvmh_ctrl_error(ctrl));
 }
 
 static inline void rig_on_ns(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns *ns,

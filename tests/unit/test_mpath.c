@@ -198,6 +198,7 @@ static void test_mpath_all_paths_lost_holds_and_keeps_the_order(void **state)
 	fake_path_lose(&fake_path[1]);
 	fake_path_lose(&fake_path[0]);
 	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_CONNECTING);
+	assert_true(strstr(rig.error, "path 0, ") && strstr(rig.error, "; path 1, "));
 	/* still taken, and held */
 	rig_read(&rig, 0, &late, 9);
 	rig_settle(&rig);
@@ -216,6 +217,7 @@ static void test_mpath_all_paths_lost_holds_and_keeps_the_order(void **state)
 	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
 	assert_int_equal(rig.states[1], NVMH_CONNECTING);
 	assert_int_equal(rig.states[2], NVMH_LIVE);
+	assert_string_equal(rig.error, "");
 	rig_close(&rig);
 }
 
