@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/nvme.h"
+#include "common/limits.h"
 #include "host/vfio.h"
 
 enum {
@@ -135,6 +136,20 @@ struct fake_pcie {
 	unsigned int hmb_returns; /* offers that said so: MR */
 	unsigned int hmb_ends;
 	unsigned int hmb_bad; /* offers that it does not take */
+	/* optional commands (tests/fake/fake_pcie_opt.c): what they left, or answer */
+	uint32_t features[256]; /* dword 11 of Set Features; a reset makes it 0 */
+	uint8_t smart[512];	/* the SMART log, if smart_is_set */
+	bool smart_is_set;
+	uint8_t report[4096]; /* Reservation Report */
+	uint64_t keys[2];     /* of the last reservation command */
+	struct nvme_dsm_range ranges[MAX_DSM_RANGES];
+	uint8_t security[4096]; /* what was sent last, and is received */
+	uint8_t image[1 << 17]; /* downloaded firmware */
+	uint32_t image_bytes;
+	struct nvme_sqe ops[64]; /* commands of I/O queues since nr_ops was made 0 */
+	unsigned int nr_ops;
+	uint16_t (*on_io)(struct fake_pcie *f,
+			  const struct nvme_sqe *sqe); /* a status other than 0 is the answer */
 	struct nvme_sqe last_admin;
 	struct nvme_sqe last_io;
 	uint32_t sq_flags[FAKE_PCIE_QUEUES]; /* dword 11 of Create I/O Submission Queue */
@@ -230,6 +245,10 @@ uint16_t fake_pcie_hmb(struct fake_pcie *f, const struct nvme_sqe *sqe);
 uint32_t fake_pcie_tail(struct fake_pcie *f, uint16_t qid);
 /* The queue was read up to @head: whether more came meanwhile, up to @tail. */
 bool fake_pcie_read_up_to(struct fake_pcie *f, uint16_t qid, uint32_t head, uint32_t *tail);
+
+/* tests/fake/fake_pcie_opt.c. fake_pcie_opt_io(): @nlb blocks are there. Return: a status. */
+uint16_t fake_pcie_opt_io(struct fake_pcie *f, struct fake_pcie_ns *ns, const struct nvme_sqe *sqe);
+uint16_t fake_pcie_opt_admin(struct fake_pcie *f, const struct nvme_sqe *sqe, uint32_t *dw0);
 
 /* tests/fake/fake_vfio.c: which function is which controller. The first is 0000:01:00.0. */
 void fake_vfio_attach(struct fake_pcie *f);

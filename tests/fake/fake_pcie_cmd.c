@@ -130,6 +130,8 @@ static uint16_t get_log(struct fake_pcie *f, const struct nvme_sqe *sqe)
 	if (len > PAGE || lid < NVME_LOG_LID_ERROR || lid > NVME_LOG_LID_CHANGED_NS)
 		return ST_INVALID_LOG_PAGE;
 	page[0] = (uint8_t)lid;
+	if (lid == NVME_LOG_LID_SMART && f->smart_is_set)
+		memcpy(page, f->smart, sizeof(f->smart));
 	return send_page(f, sqe, page, len);
 }
 
@@ -161,6 +163,8 @@ static void admin(struct fake_pcie *f, const struct nvme_sqe *sqe)
 			dw0 = wanted << 16 | wanted;
 		} else if ((le32_get(sqe->cdw10) & 0xff) == NVME_FEAT_FID_HOST_MEM_BUF) {
 			status = fake_pcie_hmb(f, sqe);
+		} else {
+			f->features[le32_get(sqe->cdw10) & 0xff] = le32_get(sqe->cdw11);
 		}
 		break;
 	case nvme_admin_dbbuf:
@@ -179,7 +183,7 @@ static void admin(struct fake_pcie *f, const struct nvme_sqe *sqe)
 		status = fake_pcie_abort(f, sqe, &dw0);
 		break;
 	default:
-		status = ST_INVALID_OPCODE;
+		status = fake_pcie_opt_admin(f, sqe, &dw0);
 	}
 	fake_pcie_answer(f, 0, sqe, dw0, status);
 }
@@ -190,12 +194,16 @@ static uint16_t io(struct fake_pcie *f, const struct nvme_sqe *sqe)
 	uint64_t slba = le32_get(sqe->cdw10) | (uint64_t)le32_get(sqe->cdw11) << 32;
 	uint32_t nlb = (le32_get(sqe->cdw12) & 0xffff) + 1;
 
+	if (f->nr_ops < ARRAY_SIZE(f->ops))
+		f->ops[f->nr_ops++] = *sqe;
+	if (f->on_io && f->on_io(f, sqe))
+		return f->on_io(f, sqe);
 	if (!ns)
 		return ST_INVALID_NS;
 	if (sqe->opcode == nvme_cmd_flush)
 		return 0;
 	if (sqe->opcode != nvme_cmd_read && sqe->opcode != nvme_cmd_write)
-		return ST_INVALID_OPCODE;
+		return fake_pcie_opt_io(f, ns, sqe);
 	if (slba >= ns->nsze || nlb > ns->nsze - slba)
 		return ST_LBA_RANGE;
 	if ((size_t)nlb * ns->lba_size > MAX_DATA)

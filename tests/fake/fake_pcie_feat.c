@@ -51,6 +51,7 @@ void fake_pcie_feat_registers(struct fake_pcie *f)
 void fake_pcie_feat_reset(struct fake_pcie *f)
 {
 	f->dbbuf_db = f->dbbuf_ei = 0;
+	memset(f->features, 0, sizeof(f->features)); /* none is saved */
 	atomic_store(&f->hmb_on, false);
 }
 
