@@ -724,6 +724,109 @@ int nvmh_pci_identity(const char *bdf, char serial[64], char model[64]);
 int nvmh_pci_bind(const char *bdf);
 int nvmh_pci_release(const char *bdf);
 
+/* ---- SCSI: a namespace as a logical unit ---- */
+
+enum {
+	NVMH_SCSI_CDB_BYTES = 16,      /* of the longest that is known */
+	NVMH_SCSI_SENSE_BYTES = 32,    /* most that is returned */
+	NVMH_SCSI_SCRATCH_BYTES = 4096,
+};
+
+/* SAM's status codes, those that are returned */
+enum nvmh_scsi_status {
+	NVMH_SCSI_GOOD = 0x00,
+	NVMH_SCSI_CHECK_CONDITION = 0x02, /* sense data tell */
+	NVMH_SCSI_BUSY = 0x08,		  /* try again */
+	NVMH_SCSI_RESERVATION_CONFLICT = 0x18,
+	NVMH_SCSI_TASK_ABORTED = 0x40,
+};
+
+/* What nvmh_scsi_next() wants: cmd->req is to be submitted there. */
+enum nvmh_scsi_next {
+	NVMH_SCSI_DONE, /* nothing: the answer is there */
+	NVMH_SCSI_ADMIN,
+	NVMH_SCSI_IO,
+};
+
+struct nvmh_scsi_op;
+
+struct nvmh_scsi_cmd {
+	/* the caller's */
+	uint8_t cdb[NVMH_SCSI_CDB_BYTES];
+	uint8_t cdb_len; /* 6, 10, 12 or 16: that of its opcode */
+	uint8_t dir;	 /* enum nvmh_dir, of @data */
+	/*
+	 * At most this much moves: less than an allocation length asks for is a shorter one; less than the blocks or the parameter list of the CDB
+	 * is an error. Memory as for a request: at a multiple of 4, mapped for pcie, borrowed until done.
+	 */
+	uint32_t data_len;
+	void *data;
+	void *scratch; /* NVMH_SCSI_SCRATCH_BYTES of such memory for the translation */
+	uint32_t timeout_ms; /* of each NVMe command; 0: the controller's default */
+	/* Sense data in descriptor format, else fixed. MODE SELECT of the Control page (D_SENSE) changes it: the next command of the same initiator
+	 * begins with what the last left here. */
+	bool desc_sense;
+	/* the answer */
+	uint8_t status; /* enum nvmh_scsi_status */
+	uint8_t sense_len; /* 0 unless NVMH_SCSI_CHECK_CONDITION */
+	uint8_t sense[NVMH_SCSI_SENSE_BYTES];
+	uint32_t resid; /* bytes of @data that did not move */
+	uint16_t nvme_status; /* that of the last NVMe command, 0: none failed */
+	bool rescan; /* the namespaces changed: nvmh_ctrl_rescan() is due */
+	struct nvmh_req req; /* for nvmh_scsi_next(): done and arg are the caller's */
+	/* the library's */
+	struct {
+		const struct nvmh_scsi_op *op;
+		const struct nvme_id_ctrl *id;
+		const struct nvmh_ns *ns; /* NULL: no such namespace */
+		uint64_t lba;
+		uint64_t blocks; /* or bytes: still to do */
+		uint32_t nsid;
+		uint32_t max_xfer;
+		uint32_t step; /* answers so far */
+		uint32_t moved;
+		uint32_t part; /* under way: bytes of data, or blocks */
+		uint32_t at;
+		uint32_t flags;
+		bool live;
+		bool tolerant; /* the step looks at the status itself */
+		struct iovec iov;
+	} p;
+};
+
+/**
+ * nvmh_scsi_begin() - one SCSI command, as NVMe commands that the caller sends
+ * @cmd: the caller's part is set, the rest is overwritten.
+ * @nsid: the namespace that is the logical unit.
+ *
+ * Then nvmh_scsi_next(): while it does not return NVMH_SCSI_DONE, cmd->req is submitted to the queue it names, and it is called again when that
+ * request is done, whatever its status. The thread may be another each time, so an admin queue and an I/O queue of different threads serve. What
+ * cannot be submitted is given up by not calling it again: there is nothing to free. The number of NVMe commands is bounded by the CDB: one for each
+ * nvmh_ctrl_max_xfer() bytes or 65536 blocks, and a few.
+ *
+ * Translated are the commands of SPC-4 and SBC-3 for a disk: nvmetcpctl(8), SCSI, lists them; REPORT SUPPORTED OPERATION CODES tells
+ * those of this drive. There is no state between commands but cmd->desc_sense: no unit attentions, no stopped state, and mode parameters that the
+ * drive does not keep do not change. Namespaces with metadata take READ and WRITE when it is protection information of 8 bytes and nothing more.
+ *
+ * Context: the controller's thread; nvmh_scsi_next() any, one at a time.
+ * Spec: NVM Express: SCSI Translation Reference 1.5.
+ * Return: 0; -EINVAL, the CDB's length or the data's direction is not that of its opcode, or the memory is not as above (nvmh_strerror() tells);
+ *	-ENOTSUP, the namespace is a zoned one.
+ */
+int nvmh_scsi_begin(struct nvmh_scsi_cmd *cmd, const struct nvmh_ctrl *ctrl, uint32_t nsid);
+int nvmh_scsi_next(struct nvmh_scsi_cmd *cmd); /* Return: enum nvmh_scsi_next */
+/**
+ * nvmh_scsi() - the same, and wait
+ * @q: for the namespace's I/O; NULL: commands that need it fail with -ENOTCONN.
+ * @cmd: scratch may be NULL: the controller's own memory is used.
+ *
+ * Context: the thread of the controller and of @q. Return: 0, and cmd->status tells; -errno as nvmh_scsi_begin(), nvmh_admin() and nvmh_io().
+ */
+int nvmh_scsi(struct nvmh_ctrl *ctrl, struct nvmh_queue *q, uint32_t nsid,
+	      struct nvmh_scsi_cmd *cmd);
+/* nvmh_scsi_name() - "READ(10)", of a CDB of @len bytes; NULL: not one that is translated */
+const char *nvmh_scsi_name(const uint8_t *cdb, uint8_t len);
+
 #ifdef __cplusplus
 }
 #endif
