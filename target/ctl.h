@@ -55,6 +55,7 @@ struct nvmet_ctl_run {
 	bool json;
 	bool raw;
 	bool force;
+	int exit; /* status once the result was shown: what the drive refused is a result, too */
 	const char *input_file;
 	const char *metadata_file;
 	const char *traddr;
@@ -99,6 +100,7 @@ void nvmet_ctl_show_identify(struct nvmet_ctl_run *run);
 void nvmet_ctl_show_smart(struct nvmet_ctl_run *run);
 void nvmet_ctl_show_data(struct nvmet_ctl_run *run);
 void nvmet_ctl_show_passthru(struct nvmet_ctl_run *run);
+void nvmet_ctl_show_scsi(struct nvmet_ctl_run *run);
 /* nvmet_ctl_result_data() - "data" of the result, to be freed; NULL: none. @lenp: its bytes */
 uint8_t *nvmet_ctl_result_data(struct nvmet_ctl_run *run, uint32_t *lenp);
 /* nvmet_ctl_result_metadata() - the same of "metadata" */

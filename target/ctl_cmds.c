@@ -260,6 +260,36 @@ static int call_io_passthru(struct nvmet_ctl_run *run)
 	return ret;
 }
 
+/* ---- SCSI ---- */
+
+static const struct nvmet_ctl_opt scsi_opts[] = {
+	{ "cdb", 'c', NVMET_CTL_TEXT, "cdb", "the CDB in hexadecimal, of 6, 10, 12 or 16 bytes" },
+	NUM("namespace-id", 'n', "nsid", "namespace that is the logical unit (default: 1)"),
+	NUM("data-len", 'l', "data_len", "bytes of data"),
+	FLAG("read", 'r', "read", "data come from the drive (default, where there is a length)"),
+	FLAG("write", 'w', "write", "data go to the drive"),
+	{ "input-file", 'i', NVMET_CTL_TEXT, NULL, "data to send (default: standard input)" },
+	FLAG("descriptor-sense", 'D', "desc_sense", "sense data in descriptor format"),
+	TIMEOUT,
+	FORCE,
+	RAW,
+	END,
+};
+
+/* The command's end is the program's: words about it go to standard error. */
+static int call_scsi(struct nvmet_ctl_run *run)
+{
+	struct json_object *text;
+	int ret = nvmet_ctl_call(run, &run->result);
+
+	if (ret || !number(run->result, "status", 0))
+		return ret;
+	run->exit = json_object_object_get_ex(run->result, "text", &text)
+			    ? nvmet_ctl_error("%s", json_object_get_string(text))
+			    : NVMET_CTL_FAILED;
+	return NVMET_CTL_OK;
+}
+
 /* ---- discovery ---- */
 
 static const struct nvmet_ctl_opt discover_opts[] = {
@@ -358,6 +388,8 @@ const struct nvmet_ctl_cmd nvmet_ctl_cmds[] = {
 	  .prepare = prepare_passthru, .show = nvmet_ctl_show_passthru },
 	{ "drive io-passthru", "nvmetcp_drive_io_passthru", "Any I/O command", io_opts,
 	  .prepare = prepare_passthru, .call = call_io_passthru, .show = nvmet_ctl_show_passthru },
+	{ "drive scsi-passthru", "nvmetcp_drive_scsi_passthru", "Any SCSI command, translated",
+	  scsi_opts, .prepare = prepare_passthru, .call = call_scsi, .show = nvmet_ctl_show_scsi },
 	{ "drive reset", "nvmetcp_drive_reset", "Stop the controller and start it again",
 	  .show = show_success },
 	{ "drive subsystem-reset", "nvmetcp_drive_subsystem_reset",

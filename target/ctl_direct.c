@@ -79,7 +79,7 @@ static int drive_open(struct direct *d, const struct nvmet_drive_cmd *cmd)
 	struct nvmh_ctrl_opts opts = {
 		.trtype = "pcie",
 		.traddr = cmd->bdf,
-		.nr_io_queues = cmd->kind == NVMET_DRIVE_IO,
+		.nr_io_queues = nvmet_drive_cmd_needs_queue(cmd),
 		.queue_size = QUEUE_SIZE,
 	};
 	int ret;
@@ -149,6 +149,20 @@ static int run_admin(struct direct *d, struct nvmh_req *req)
 	return ret;
 }
 
+static int run_scsi(struct direct *d, struct nvmet_drive_cmd *cmd)
+{
+	struct nvmh_queue *q = nvmh_ctrl_nr_queues(d->ctrl) ? nvmh_ctrl_queue(d->ctrl, 0) : NULL;
+	int ret = nvmet_drive_cmd_scsi(cmd, d->ctrl, d->buf);
+
+	if (!ret)
+		ret = nvmh_scsi(d->ctrl, q, le32_get(cmd->sqe.nsid), &cmd->scsi);
+	if (ret)
+		snprintf(cmd->reason, sizeof(cmd->reason), "%s", nvmh_strerror());
+	else if (cmd->dir == NVMH_FROM_CTRL)
+		memcpy(cmd->data, d->buf, cmd->len);
+	return ret;
+}
+
 static int run_command(struct direct *d, struct nvmet_drive_cmd *cmd)
 {
 	struct nvmh_req req;
@@ -157,6 +171,8 @@ static int run_command(struct direct *d, struct nvmet_drive_cmd *cmd)
 
 	if (ret)
 		return ret;
+	if (cmd->kind == NVMET_DRIVE_SCSI)
+		return run_scsi(d, cmd);
 	nvmet_drive_cmd_prep(cmd, &req, &iov, d->buf);
 	if (cmd->kind != NVMET_DRIVE_IO) {
 		ret = run_admin(d, &req);
@@ -211,7 +227,7 @@ int nvmet_ctl_direct(const char *method, struct json_object *params, void (*tick
 		nvmet_rpc_set_error(err, ret, "%s", nvmh_strerror());
 		goto out;
 	}
-	cmd.ret = cmd.kind <= NVMET_DRIVE_IO ? run_command(&d, &cmd) : run_change(&d, &cmd);
+	cmd.ret = nvmet_drive_cmd_sends(&cmd) ? run_command(&d, &cmd) : run_change(&d, &cmd);
 	ret = nvmet_drive_cmd_result(method, &cmd, resultp, err);
 out:
 	drive_close(&d);

@@ -279,3 +279,16 @@ void nvmet_ctl_show_passthru(struct nvmet_ctl_run *run)
 	}
 	free(data);
 }
+
+void nvmet_ctl_show_scsi(struct nvmet_ctl_run *run)
+{
+	uint64_t moved = number_of(run->result, "length");
+	uint32_t len;
+	uint8_t *data = nvmet_ctl_result_data(run, &len);
+
+	printf("SCSI status:%02" PRIx64 " transferred:%" PRIu64 "\n",
+	       number_of(run->result, "status"), moved);
+	if (len)
+		dump(data, len);
+	free(data);
+}

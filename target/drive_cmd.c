@@ -506,6 +506,7 @@ static const struct cmd_kind kinds[] = {
 	{ "nvmetcp_drive_get_log", parse_get_log, result_data },
 	{ "nvmetcp_drive_admin_passthru", parse_admin, result_passthru },
 	{ "nvmetcp_drive_io_passthru", parse_io, result_passthru },
+	{ "nvmetcp_drive_scsi_passthru", nvmet_drive_parse_scsi, nvmet_drive_result_scsi },
 	{ "nvmetcp_drive_reset", parse_reset, result_true },
 	{ "nvmetcp_drive_subsystem_reset", parse_subsys_reset, result_true },
 	{ "nvmetcp_drive_rescan", parse_rescan, result_true },

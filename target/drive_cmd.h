@@ -14,6 +14,7 @@
 enum nvmet_drive_kind {
 	NVMET_DRIVE_ADMIN,
 	NVMET_DRIVE_IO,
+	NVMET_DRIVE_SCSI, /* one SCSI command: as many of the two above as it takes */
 	NVMET_DRIVE_RESET,
 	NVMET_DRIVE_SUBSYS_RESET,
 	NVMET_DRIVE_RESCAN,
@@ -49,7 +50,20 @@ struct nvmet_drive_cmd {
 	char reason[256]; /* words about ret; may be empty */
 	uint16_t status;  /* NVMe status */
 	uint32_t dw0, dw1;
+	struct nvmh_scsi_cmd scsi; /* NVMET_DRIVE_SCSI: instead of sqe, status, dw0 and dw1 */
 };
+
+/* nvmet_drive_cmd_sends() - it is sent to the drive, else a change of the controller's state */
+static inline bool nvmet_drive_cmd_sends(const struct nvmet_drive_cmd *cmd)
+{
+	return cmd->kind <= NVMET_DRIVE_SCSI;
+}
+
+/* nvmet_drive_cmd_needs_queue() - an I/O queue */
+static inline bool nvmet_drive_cmd_needs_queue(const struct nvmet_drive_cmd *cmd)
+{
+	return cmd->kind == NVMET_DRIVE_IO || (cmd->kind == NVMET_DRIVE_SCSI && !cmd->destroys);
+}
 
 bool nvmet_drive_cmd_known(const char *method); /* whether it is a name of the table */
 /**
@@ -86,6 +100,16 @@ void nvmet_drive_cmd_prep(const struct nvmet_drive_cmd *cmd, struct nvmh_req *re
 /* nvmet_drive_cmd_answer() - what became of the request, and what it read */
 void nvmet_drive_cmd_answer(struct nvmet_drive_cmd *cmd, const struct nvmh_req *req,
 			    const void *buf);
+/*
+ * nvmet_drive_cmd_scsi() - begins a SCSI command whose data and scratch memory are @buf, of
+ * cmd->room bytes; then nvmh_scsi_next(&cmd->scsi). Controller's thread.
+ * Return: 0; -errno as nvmh_scsi_begin(), with cmd->reason.
+ */
+int nvmet_drive_cmd_scsi(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl, void *buf);
+
+/* ---- target/drive_scsi.c: for the table of drive_cmd.c ---- */
+void nvmet_drive_parse_scsi(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd);
+struct json_object *nvmet_drive_result_scsi(const struct nvmet_drive_cmd *cmd);
 
 /* nvmet_drive_traddr() - the parameter "traddr" in the long form */
 int nvmet_drive_traddr(struct nvmet_rpc_params *params, char bdf[CONFIG_BDF_SIZE]);

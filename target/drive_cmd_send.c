@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * From a parsed command to a request: what depends on the controller that gets it. The controller's
- * thread. Entry points: nvmet_drive_cmd_finish(), nvmet_drive_cmd_prep(), nvmet_drive_cmd_answer().
- * NVM Express Base Specification 2.x, "Get Log Page", "Format NVM"; NVM Command Set Specification,
- * "Read", "Write", "Metadata Region (MR)"; Zoned Namespace Command Set Specification, "Zone Append".
+ * thread. Entry points: nvmet_drive_cmd_finish(), nvmet_drive_cmd_prep(), nvmet_drive_cmd_answer(),
+ * nvmet_drive_cmd_scsi(). NVM Express Base Specification 2.x, "Get Log Page", "Format NVM"; NVM Command
+ * Set Specification, "Read", "Write", "Metadata Region (MR)"; Zoned Namespace Command Set Specification,
+ * "Zone Append".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -104,6 +105,13 @@ int nvmet_drive_cmd_finish(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl)
 	uint64_t need = cmd->kind <= NVMET_DRIVE_IO ? moves(cmd, ctrl) : 0;
 	uint32_t ses = le32_get(cmd->sqe.cdw10) >> 9 & 7;
 
+	if (cmd->kind == NVMET_DRIVE_SCSI) {
+		/* data of any length, the scratch memory behind them */
+		cmd->room = round_up_to(cmd->len, 4u) + NVMH_SCSI_SCRATCH_BYTES;
+		if (cmd->destroys && id->fna & NVME_CTRL_FNA_FMT_ALL_NAMESPACES)
+			cmd->nsid = NVME_NSID_BROADCAST;
+		return 0;
+	}
 	if (check_metadata(cmd, blocks_of(cmd, ctrl)))
 		return -EINVAL;
 	if (need && need != cmd->len) {
@@ -182,4 +190,23 @@ void nvmet_drive_cmd_answer(struct nvmet_drive_cmd *cmd, const struct nvmh_req *
 	memcpy(cmd->data, buf, cmd->len);
 	if (cmd->md_len)
 		memcpy(cmd->md, req->md, cmd->md_len);
+}
+
+int nvmet_drive_cmd_scsi(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl, void *buf)
+{
+	struct nvmh_scsi_cmd *scsi = &cmd->scsi;
+	int ret;
+
+	memset(buf, 0, cmd->room);
+	if (cmd->dir == NVMH_TO_CTRL)
+		memcpy(buf, cmd->data, cmd->len);
+	scsi->dir = cmd->dir;
+	scsi->data_len = cmd->len;
+	scsi->data = cmd->len ? buf : NULL;
+	scsi->scratch = (uint8_t *)buf + cmd->room - NVMH_SCSI_SCRATCH_BYTES;
+	scsi->timeout_ms = cmd->timeout_ms;
+	ret = nvmh_scsi_begin(scsi, ctrl, le32_get(cmd->sqe.nsid));
+	if (ret)
+		snprintf(cmd->reason, sizeof(cmd->reason), "%s", nvmh_strerror());
+	return ret;
 }

@@ -113,6 +113,13 @@ static void set_reason(struct nvmet_drive_op *op, const char *text)
 
 /* ---- answers of the drive ---- */
 
+static bool scsi_next(struct nvmet_drive_op *op);
+
+static struct nvmh_req *req_of(struct nvmet_drive_op *op)
+{
+	return op->cmd.kind == NVMET_DRIVE_SCSI ? &op->cmd.scsi.req : &op->req;
+}
+
 /* Although a queue was lost under it the command may have been done. */
 static int lost(const struct nvmet_drive_op *op)
 {
@@ -126,10 +133,18 @@ static void answered(struct nvmet_drive_op *op)
 	struct nvmh_ctrl *ctrl = op->drive->ctrl;
 	int ret;
 
-	nvmet_drive_cmd_answer(&op->cmd, &op->req, op->buf);
+	if (op->cmd.kind == NVMET_DRIVE_SCSI)
+		op->cmd.status = op->cmd.scsi.req.status;
+	else
+		nvmet_drive_cmd_answer(&op->cmd, &op->req, op->buf);
 	ret = lost(op);
 	if (ret)
 		set_reason(op, "it was reset under the command, which may or may not be done");
+	if (!ret && op->cmd.kind == NVMET_DRIVE_SCSI) {
+		if (scsi_next(op))
+			return;
+		op->cmd.rescan = op->cmd.scsi.rescan;
+	}
 	if (!ret && !op->cmd.status && op->cmd.rescan && ctrl && !nvmh_ctrl_rescan(ctrl)) {
 		op->state = OP_RESCANNING;
 		return;
@@ -172,7 +187,7 @@ static void io_submit(struct loop_msg *msg)
 	/* Else nobody polls the queue, or the drive is away. The core's turn ends with its
 	 * doorbell. */
 	if (op->dc->hooked)
-		ret = nvmh_queue_submit(op->dc->q, &op->req);
+		ret = nvmh_queue_submit(op->dc->q, req_of(op));
 	if (!ret)
 		return;
 	op->cmd.ret = ret;
@@ -188,7 +203,7 @@ static int io_start(struct nvmet_drive_op *op)
 	if (!atomic_load(&dc->nr_queues))
 		return -ENOTCONN;
 	op->dc = dc;
-	op->req.done = io_done;
+	req_of(op)->done = io_done;
 	op->msg.fn = io_submit;
 	loop_send(dc->core->loop, &op->msg);
 	return 0;
@@ -196,21 +211,57 @@ static int io_start(struct nvmet_drive_op *op)
 
 /* ---- the drive's thread ---- */
 
-static void submit(struct nvmet_drive_op *op)
+/* One NVMe command of @op. Return: whether it is under way; else the op has ended. */
+static bool send(struct nvmet_drive_op *op, bool io)
 {
 	int ret;
 
-	nvmet_drive_cmd_prep(&op->cmd, &op->req, &op->iov, op->buf);
-	op->req.arg = op;
-	op->req.done = admin_done;
+	req_of(op)->arg = op;
+	req_of(op)->done = admin_done;
 	op->state = OP_ON_QUEUE;
-	ret = op->cmd.kind == NVMET_DRIVE_IO ? io_start(op)
-					     : nvmh_admin_submit(op->drive->ctrl, &op->req);
+	ret = io ? io_start(op) : nvmh_admin_submit(op->drive->ctrl, req_of(op));
 	if (ret == -EAGAIN)
 		set_reason(op, "too many commands are under way; try again");
 	else if (ret == -ENOTCONN)
 		set_reason(op, "it is not live");
 	if (ret)
+		op_end(op, ret);
+	return !ret;
+}
+
+/* The next NVMe command of a SCSI one. Return: whether there is one, or the op has ended for
+ * another reason. */
+static bool scsi_next(struct nvmet_drive_op *op)
+{
+	int next;
+
+	if (op->stale) { /* what the command knows of the controller is gone with it */
+		set_reason(op, "it was closed under the command, which is done in part");
+		op_end(op, -ESHUTDOWN);
+		return true;
+	}
+	next = nvmh_scsi_next(&op->cmd.scsi);
+	if (next == NVMH_SCSI_DONE) {
+		op->cmd.status = 0; /* it is told as SCSI does */
+		if (op->cmd.dir == NVMH_FROM_CTRL)
+			memcpy(op->cmd.data, op->buf, op->cmd.len);
+		return false;
+	}
+	send(op, next == NVMH_SCSI_IO);
+	return true;
+}
+
+static void submit(struct nvmet_drive_op *op)
+{
+	int ret;
+
+	if (op->cmd.kind != NVMET_DRIVE_SCSI) {
+		nvmet_drive_cmd_prep(&op->cmd, &op->req, &op->iov, op->buf);
+		send(op, op->cmd.kind == NVMET_DRIVE_IO);
+		return;
+	}
+	ret = nvmet_drive_cmd_scsi(&op->cmd, op->drive->ctrl, op->buf);
+	if (ret || !scsi_next(op))
 		op_end(op, ret);
 }
 
@@ -239,7 +290,7 @@ static void get_memory(struct nvmet_drive_op *op)
 {
 	struct nvmet_drive_ops *ops = &op->drive->ops;
 
-	if (!op->cmd.len) {
+	if (!nvmet_drive_cmd_memory(&op->cmd)) {
 		submit(op);
 		return;
 	}
@@ -270,7 +321,7 @@ static bool passthru_under_way(const struct nvmet_drive_op *op)
 		const struct nvmet_drive_op *other = list_entry(pos, struct nvmet_drive_op, link);
 		uint32_t nsid = le32_get(other->cmd.sqe.nsid);
 
-		if (other->cmd.kind == NVMET_DRIVE_IO && other->state == OP_ON_QUEUE &&
+		if (nvmet_drive_cmd_needs_queue(&other->cmd) && other->state == OP_ON_QUEUE &&
 		    (nsid == op->cmd.nsid || nsid == NVME_NSID_BROADCAST ||
 		     op->cmd.nsid == NVME_NSID_BROADCAST))
 			return true;
@@ -405,7 +456,7 @@ static void start_on_drives(struct loop_msg *msg)
 	if (!op->drive->ctrl || op->drive->wrong) {
 		set_reason(op, "it is away; it is looked for");
 		op_end(op, -ENOTCONN);
-	} else if (op->cmd.kind <= NVMET_DRIVE_IO) {
+	} else if (nvmet_drive_cmd_sends(&op->cmd)) {
 		int ret = check_state(op);
 
 		if (ret)
@@ -468,7 +519,10 @@ void nvmet_drive_ops_turn(struct nvmet_drive_ops *ops, struct nvmh_ctrl *ctrl)
 void nvmet_drive_ops_flush(struct nvmet_drive_ops *ops)
 {
 	static const char why[] = "it is being closed";
+	struct list *pos;
 
+	list_for_each(pos, &ops->busy)
+		list_entry(pos, struct nvmet_drive_op, link)->stale = true;
 	end_all(ops, OP_DRAINING, -ESHUTDOWN, why);
 	end_all(ops, OP_WAITS_MEMORY, -ESHUTDOWN, why);
 	end_all(ops, OP_RESETTING, -ESHUTDOWN, why);

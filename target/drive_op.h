@@ -42,6 +42,7 @@ struct nvmet_drive_op {
 	struct mem_wait wait;
 	struct nvmet_drive_core *dc;
 	uint8_t state;
+	bool stale;	   /* the controller that it began with is closed */
 	bool blocked;	   /* hosts do not get at the namespace meanwhile */
 	uint64_t drain_ns; /* until then what they sent before is waited for */
 };

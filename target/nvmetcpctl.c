@@ -168,7 +168,7 @@ static int perform(struct nvmet_ctl_run *run)
 		cmd->show(run);
 	if (fflush(stdout) && !ret)
 		ret = nvmet_ctl_error("the output cannot be written: %m");
-	return ret;
+	return ret ? ret : run->exit;
 }
 
 int main(int argc, char **argv)

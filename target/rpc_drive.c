@@ -108,7 +108,7 @@ static void op_done(struct nvmet_drive_op *op)
 	struct nvmet_rpc_error err = { 0 };
 
 	nr_ops--;
-	nr_io_ops -= op->cmd.kind == NVMET_DRIVE_IO;
+	nr_io_ops -= nvmet_drive_cmd_needs_queue(&op->cmd);
 	ops_data -= data_of(&op->cmd);
 	nvmet_drive_cmd_result(dc->wait.method, &op->cmd, &result, &err);
 	wait_end(&dc->wait, result, &err);
@@ -146,7 +146,7 @@ static int find_drive(const struct nvmet_drive_cmd *cmd, struct nvmet_drive **dr
 
 static uint32_t deadline_of(const struct nvmet_drive_cmd *cmd)
 {
-	return cmd->kind <= NVMET_DRIVE_IO
+	return nvmet_drive_cmd_sends(cmd)
 		       ? cmd->timeout_ms + nvmet_drive_op_patience_ms(cmd) + SPARE_MS
 		       : RESET_MS;
 }
@@ -180,7 +180,7 @@ static void command(struct nvmet_rpc_call *call, struct json_object *params)
 		return;
 	}
 	nr_ops++;
-	nr_io_ops += dc->op.cmd.kind == NVMET_DRIVE_IO;
+	nr_io_ops += nvmet_drive_cmd_needs_queue(&dc->op.cmd);
 	ops_data += data_of(&dc->op.cmd);
 	dc->op.done = op_done;
 	nvmet_drive_op_start(&dc->op);
@@ -513,6 +513,7 @@ const struct nvmet_rpc_method nvmet_rpc_drive_methods[] = {
 	{ "nvmetcp_drive_get_log", command },
 	{ "nvmetcp_drive_admin_passthru", command },
 	{ "nvmetcp_drive_io_passthru", command },
+	{ "nvmetcp_drive_scsi_passthru", command },
 	{ "nvmetcp_drive_reset", command },
 	{ "nvmetcp_drive_subsystem_reset", command },
 	{ "nvmetcp_drive_rescan", command },

@@ -5,7 +5,7 @@
  * and what is let pass must be within the limits that the rest relies on.
  * Built and run by tests/fuzz/run. With -DCANARY it fails when it reaches a command.
  *
- * fuzz-sources: target/rpc_parse.c target/rpc_json.c target/drive_cmd.c target/drive_show.c common/log.c common/status.c
+ * fuzz-sources: target/rpc_parse.c target/rpc_json.c target/drive_cmd.c target/drive_scsi.c target/drive_show.c common/log.c common/status.c
  * fuzz-libs: -ljson-c -lnvme
  */
 #include <json-c/json.h>
@@ -36,7 +36,7 @@ struct seen {
 static void check_cmd(const struct nvmet_drive_cmd *cmd)
 {
 	must(strlen(cmd->bdf) >= 12 && strlen(cmd->bdf) < sizeof(cmd->bdf));
-	must(cmd->len <= MAX_XFER_BYTES && cmd->len % 4 == 0);
+	must(cmd->len <= MAX_XFER_BYTES && (cmd->len % 4 == 0 || cmd->kind == NVMET_DRIVE_SCSI));
 	must(!cmd->len == !cmd->data && !cmd->len == !cmd->dir);
 	must(!cmd->sqe.flags && !cmd->sqe.cid && !le64_get(cmd->sqe.mptr));
 	if (cmd->kind == NVMET_DRIVE_ADMIN) {
@@ -44,6 +44,8 @@ static void check_cmd(const struct nvmet_drive_cmd *cmd)
 		must(cmd->sqe.opcode > nvme_admin_create_sq &&
 		     cmd->sqe.opcode != nvme_admin_create_cq);
 	}
+	if (cmd->kind == NVMET_DRIVE_SCSI)
+		must(cmd->scsi.cdb_len >= 1 && cmd->scsi.cdb_len <= NVMH_SCSI_CDB_BYTES);
 	if (cmd->kind == NVMET_DRIVE_IO)
 		must(cmd->timeout_ms >= 1 && cmd->timeout_ms <= NVMET_DRIVE_IO_MAX_MS);
 #ifdef CANARY

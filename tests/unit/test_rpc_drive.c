@@ -166,6 +166,53 @@ static void test_rpc_drive_metadata_of_another_length_are_refused(void **state)
 		   -EINVAL, "within the blocks");
 }
 
+/* Commands of the I/O queue, of the admin queue, of none, and of both. */
+static void test_rpc_drive_scsi_passthru(void **state)
+{
+	struct json_object *answer;
+
+	(void)state;
+	t.drive->ns[0].data[5 * 512] = 0x41;
+	answer = call("scsi_passthru",
+		      "{" DRIVE ",\"cdb\":\"28 00 00000005 00 0001 00\",\"data_len\":3}");
+	assert_int_equal(json_object_get_int(member(answer, "/result/status")), 2);
+	assert_string_equal(text_at(answer, "/result/text"),
+			    "SCSI status 02h: Check Condition: Illegal Request, "
+			    "24/00h: invalid field in CDB at byte 7");
+	assert_int_equal(json_object_get_int(member(answer, "/result/resid")), 3);
+	json_object_put(answer);
+	answer = call("scsi_passthru",
+		      "{" DRIVE ",\"cdb\":\"28000000000500000100\",\"data_len\":512}");
+	assert_int_equal(json_object_get_int(member(answer, "/result/status")), 0);
+	assert_int_equal(json_object_get_int(member(answer, "/result/length")), 512);
+	assert_memory_equal(text_at(answer, "/result/data"), "QQAA", 4);
+	json_object_put(answer);
+	answer = call("scsi_passthru",
+		      "{" DRIVE ",\"cdb\":\"4d004d00000000004000\",\"data_len\":64}");
+	assert_int_equal(json_object_get_int(member(answer, "/result/length")), 16);
+	json_object_put(answer);
+	answer = call("scsi_passthru", "{" DRIVE ",\"nsid\":2,\"cdb\":\"25000000000000000000\","
+				       "\"data_len\":8}");
+	assert_string_equal(text_at(answer, "/result/data"), "AAAB/wAAEAA=");
+	json_object_put(answer);
+	answer = call("scsi_passthru", "{" DRIVE ",\"cdb\":\"1b0000003000\"}");
+	assert_int_equal(json_object_get_int(member(answer, "/result/status")), 0);
+	json_object_put(answer);
+	call_fails("scsi_passthru", "{" DRIVE ",\"cdb\":\"2800\",\"data_len\":512}", -EINVAL,
+		   "10 bytes, not 2");
+	call_fails("scsi_passthru",
+		   "{" DRIVE ",\"cdb\":\"2a000000000500000100\","
+		   "\"data_len\":512}",
+		   -EINVAL, "sends data");
+	/* what hosts use is not formatted */
+	call_fails("scsi_passthru", "{" DRIVE ",\"cdb\":\"040000000000\"}", -EBUSY, "exported");
+	assert_int_equal(atomic_load(&t.formats), 0);
+	t.drive->id.oacs = htole16(NVME_CTRL_OACS_FORMAT);
+	call_ok("reset", "{" DRIVE "}");
+	call_ok("scsi_passthru", "{" DRIVE ",\"cdb\":\"040000000000\",\"force\":true}");
+	assert_int_equal(atomic_load(&t.formats), 1);
+}
+
 static void test_rpc_drive_what_hosts_use_is_not_destroyed(void **state)
 {
 	(void)state;
@@ -216,6 +263,7 @@ int main(void)
 		TEST(test_rpc_drive_io_passthru_moves_the_blocks),
 		TEST(test_rpc_drive_io_passthru_moves_metadata_apart),
 		TEST(test_rpc_drive_metadata_of_another_length_are_refused),
+		TEST(test_rpc_drive_scsi_passthru),
 		TEST(test_rpc_drive_what_hosts_use_is_not_destroyed),
 		TEST(test_rpc_drive_reset_is_answered_when_live),
 	};

@@ -239,6 +239,51 @@ static void test_rpc_drive_format_waits_for_passthrough(void **state)
 	assert_int_equal(atomic_load(&t.formats), 1);
 }
 
+/* FORMAT UNIT is a format; what a SCSI command reads is passthrough. */
+static void test_rpc_drive_scsi_format_waits_as_format_does(void **state)
+{
+	struct json_object *answer;
+
+	(void)state;
+	t.drive->id.oacs = htole16(NVME_CTRL_OACS_FORMAT);
+	call_ok("reset", "{" DRIVE "}");
+	hold_a_read();
+	say("scsi_passthru", "{" DRIVE ",\"cdb\":\"040000000000\",\"force\":true}");
+	assert_null(hear(100));
+	assert_int_equal(atomic_load(&t.formats), 0);
+	loop_call(nvmet.cores[0]->loop, read_start, &second);
+	assert_int_equal(atomic_load(&second.status), ST_NS_NOT_READY | CRD1);
+	let_go();
+	answer = hear(LONG);
+	assert_int_equal(json_object_get_int(member(answer, "/result/status")), 0);
+	json_object_put(answer);
+	assert_int_equal(atomic_load(&t.formats), 1);
+	assert_int_equal(atomic_load(&first_at_format), 0);
+	assert_int_equal(atomic_load(&t.subsys->ns[9]->away), 0);
+}
+
+static void test_rpc_drive_format_waits_for_scsi_passthrough(void **state)
+{
+	struct json_object *answer;
+
+	(void)state;
+	atomic_store(&t.drive->hold_io, true);
+	say("scsi_passthru",
+	    "{" DRIVE ",\"nsid\":2,\"cdb\":\"28000000000000000100\",\"data_len\":4096}");
+	assert_null(hear(50));
+	say("format", "{" DRIVE ",\"nsid\":2,\"lbaf\":0}");
+	assert_null(hear(50));
+	assert_int_equal(atomic_load(&t.formats), 0);
+	let_go();
+	answer = hear(LONG);
+	assert_int_equal(json_object_get_int(member(answer, "/result/length")), 4096);
+	json_object_put(answer);
+	answer = hear(LONG);
+	assert_int_equal(json_object_get_int(member(answer, "/error/code")), -EIO);
+	json_object_put(answer);
+	assert_int_equal(atomic_load(&t.formats), 1);
+}
+
 /* The drive is reset under it: what hosts sent is ended by that, and so is the wait. */
 static void test_rpc_drive_format_waits_no_longer_than_a_reset(void **state)
 {
@@ -375,6 +420,8 @@ int main(void)
 		TEST(test_rpc_drive_format_waits_for_what_hosts_sent),
 		TEST(test_rpc_drive_format_is_given_up_when_nothing_comes_back),
 		TEST(test_rpc_drive_format_waits_for_passthrough),
+		TEST(test_rpc_drive_scsi_format_waits_as_format_does),
+		TEST(test_rpc_drive_format_waits_for_scsi_passthrough),
 		TEST(test_rpc_drive_format_waits_no_longer_than_a_reset),
 		TEST(test_rpc_drive_that_stops_takes_no_more),
 		TEST(test_rpc_drive_stop_does_not_wait_for_the_kernel),

@@ -147,6 +147,31 @@ passthru_works() {
 	ctl admin-passthru $BDF --opcode=0x0a --cdw10=6 | grep -qx 'NVMe command result:0000000[01]'
 }
 
+# Data of a SCSI command for namespace 5 of $BDF, as bytes. $1: CDB, $2: length
+scsi() {
+	ctl scsi-passthru $BDF -n 5 --cdb="$1" --data-len="$2" --raw-binary
+}
+
+# What a drive's translation says is what nvme-cli read of it.
+scsi_is_nvme_clis() {
+	local blocks
+
+	scsi 120000006000 96 >$KEEP/a
+	[ "$(dd if=$KEEP/a bs=1 skip=8 count=8 status=none)" = "NVMe    " ]
+	[ "$(dd if=$KEEP/a bs=1 skip=16 count=14 status=none)" = "QEMU NVMe Ctrl" ]
+	blocks=$(jq .nsze $KEEP/ns5.json)
+	scsi 9e100000000000000000000000200000 32 >$KEEP/a
+	[ "$((0x$(od -An -tx1 -N8 $KEEP/a | tr -d ' ')))" = $((blocks - 1)) ]
+	[ "$((0x$(od -An -tx1 -j8 -N4 $KEEP/a | tr -d ' ')))" = 512 ]
+	scsi 28000000000800000100 512 | cmp - $KEEP/block
+	ctl scsi-passthru $BDF -n 5 --cdb=2a000000000a00000100 --data-len=512 --write \
+		--input-file=$KEEP/block2
+	ctl io-passthru $BDF --opcode=2 -n 5 --cdw10=10 --data-len=512 -r -b | cmp - $KEEP/block2
+	ctl scsi-passthru $BDF -n 5 --cdb=35000000000000000000 | grep -q '^SCSI status:00 '
+	refuses 1 "Illegal Request, 21/00h: logical block address out of range" \
+		ctl scsi-passthru $BDF -n 5 --cdb=2800ffffffff00000100 --data-len=512
+}
+
 passthru_errors() {
 	refuses 1 "NVMe status 001h: Invalid Command Opcode|Invalid Opcode" \
 		ctl admin-passthru $BDF --opcode=0xc8
@@ -272,6 +297,12 @@ start_load() {
 	kill -0 "$(cat $KEEP/fio.pid)"
 }
 
+scsi_of_daemon() {
+	scsi 28000000000800000100 512 | cmp - $KEEP/block
+	scsi 4d004d00000000004000 64 | od -An -tx1 -N4 | grep -q '0d 00 00 0c'
+	refuses 1 "exported as namespace" ctl scsi-passthru $BDF -n 1 --cdb=040000000000
+}
+
 read_block5() {
 	ctl io-passthru $BDF --opcode=2 -n 5 --cdw10=8 --data-len=512 -r -b | cmp - $KEEP/block
 }
@@ -363,6 +394,7 @@ must "bind" bind_both
 t "directly: identify says what nvme-cli said" identify_is_nvme_clis
 t "directly: smart-log, get-log" smart_is_nvme_clis
 t "directly: passthrough" passthru_works
+t "directly: SCSI commands" scsi_is_nvme_clis
 t "directly: passthrough refused and failed" passthru_errors
 t "directly: passthrough of metadata apart from the blocks" metadata_apart
 t "directly: reset, rescan" reset_directly
@@ -377,6 +409,7 @@ t "daemon: a drive it does not have" daemon_leaves_other_drives_to_us
 t "daemon: socket" daemon_socket_is_named
 t "daemon: a host writes" start_load
 t "daemon: commands under load" under_load
+t "daemon: SCSI commands under load" scsi_of_daemon
 t "daemon: reset under load" reset_under_load
 t "daemon: what destroys an exported namespace is refused" format_of_exported_is_refused
 t "daemon: the host saw no error" stop_load
