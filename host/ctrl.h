@@ -353,6 +353,15 @@ bool nvmh_retry_runs(const struct nvmh_ctrl *ctrl);
 /* nvmh_retry_over() - it failed (ctrl->resets times): there is no try, or no time, left */
 bool nvmh_retry_over(const struct nvmh_ctrl *ctrl, uint64_t now_ns);
 
+/* The power state that somebody chose, which a reset loses (host/power.c). */
+struct nvmh_power {
+	bool chosen;
+	uint32_t value; /* dword 11 of Set Features */
+};
+/* nvmh_power_note() - an admin command succeeded: whether it chose one */
+void nvmh_power_note(struct nvmh_ctrl *ctrl, const struct nvmh_req *req);
+int nvmh_pcie_step_power(struct nvmh_ctrl *ctrl);
+
 void nvmh_ctrl_start(struct nvmh_ctrl *ctrl); /* begins a bring-up */
 /* nvmh_ctrl_set_state() - and tell on_state; the transition must be an allowed one */
 void nvmh_ctrl_set_state(struct nvmh_ctrl *ctrl, enum nvmh_state state);
@@ -426,6 +435,7 @@ struct nvmh_ctrl {
 	struct nvmh_keep_alive keep_alive;
 	struct nvmh_discovery *discovery; /* owned; NULL: not by nvmh_discovery_open() */
 
+	struct nvmh_power power;
 	uint32_t quirks; /* enum nvmh_quirk, from opening on */
 	uint64_t cap;
 	uint32_t vs;

@@ -724,6 +724,39 @@ int nvmh_pci_identity(const char *bdf, char serial[64], char model[64]);
 int nvmh_pci_bind(const char *bdf);
 int nvmh_pci_release(const char *bdf);
 
+/* ---- power states ---- */
+
+/* One that the controller offers, as its Identify data say. */
+struct nvmh_power_state {
+	uint64_t max_uw;   /* most power, microwatts; 0: not reported */
+	uint64_t idle_uw;  /* 0: not reported */
+	uint32_t entry_us; /* most time to enter and to leave it; 0: not reported */
+	uint32_t exit_us;
+	/*
+	 * Non-operational: no command is done in it. The next one wakes the controller, so it takes exit_us longer, and so may entering: see that
+	 * the timeouts of requests are well above both.
+	 */
+	bool non_operational;
+	uint8_t read_throughput; /* relative, 0 is best: so are the next three */
+	uint8_t read_latency;
+	uint8_t write_throughput;
+	uint8_t write_latency;
+};
+
+/* nvmh_power_state() - state @index, 0 is of most power. Context: any thread, while the controller is live or resetting. Return: false: there is
+ * none. One that the drive is known not to come back from (NVMH_QUIRK_NO_DEEPEST_PS) is not among them. */
+bool nvmh_power_state(const struct nvmh_ctrl *ctrl, uint8_t index, struct nvmh_power_state *ps);
+/*
+ * nvmh_get_power() - the state the controller is in; nvmh_set_power() - the one it is to be in (Get and Set Features, 02h).
+ *
+ * What was last set, by this or by any other Set Features command of the admin queue, is set again after a reset of a local drive, which loses it.
+ * Transitions that the drive makes by itself (0Ch) are left as they are, but for drives known not to survive them: there they are switched off.
+ *
+ * Context: the controller's thread; wait. Return: 0, -errno as nvmh_admin(), > 0 an NVMe status; nvmh_set_power() also -EINVAL, no such state.
+ */
+int nvmh_get_power(struct nvmh_ctrl *ctrl, uint8_t *indexp);
+int nvmh_set_power(struct nvmh_ctrl *ctrl, uint8_t index);
+
 /* ---- SCSI: a namespace as a logical unit ---- */
 
 enum {

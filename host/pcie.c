@@ -454,6 +454,8 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 	pcie->bar = nvmh_vfio_bar(pcie->vfio, &pcie->bar_len);
 	nvmh_vfio_id(pcie->vfio, &vendor, &device);
 	ctrl->quirks = nvmh_quirks_find(vendor, device);
+	if (ctrl->quirks & NVMH_QUIRK_BROKEN_MSI)
+		nvmh_vfio_avoid_msi(pcie->vfio);
 	ret = nvmh_pcie_irq_open(ctrl);
 	if (!ret)
 		ret = nvmh_ctrl_watch(ctrl, nvmh_vfio_err_fd(pcie->vfio));
@@ -506,6 +508,7 @@ static const struct nvmh_step steps[] = {
 	{ "I/O queues", nvmh_step_io_queues, 60000 },
 	{ "asynchronous events", nvmh_step_async_events, 60000 },
 	{ "namespaces", nvmh_step_scan, 300000 },
+	{ "power state", nvmh_pcie_step_power, 60000 },
 	{ NULL, NULL, 0 },
 };
 

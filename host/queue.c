@@ -189,6 +189,8 @@ void nvmh_queue_complete(struct nvmh_queue *q, struct nvmh_req *req, const struc
 	/* aborted by us, for being late: not by whoever sent it */
 	if (unlikely((req->status & ST_MASK) == ST_ABORT_REQ) && q->tags[req->tag].late)
 		req->status = ST_HOST_ABORTED;
+	if (unlikely(!q->qid) && !req->status)
+		nvmh_power_note(q->ctrl, req);
 	finish(q, req);
 }
 

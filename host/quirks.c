@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The table of quirks by PCI vendor and device. Any thread. Entry point: nvmh_quirks_find().
+ * The tables of quirks: by PCI vendor and device, and by model number or firmware revision. Any
+ * thread. Entry points: nvmh_quirks_find(), nvmh_quirks_model().
  *
- * What is known is what the Linux driver's table of PCI devices knows (drivers/nvme/host/pci.c).
- * Left out is what has no meaning here: power states and temperature thresholds, which we do not
- * set; MSI, used only where there is no MSI-X; 48 address bits, since the addresses that we give
- * devices begin at the bottom; and the identifiers of QEMU's own model, 1b36:0010, which are
- * the user's to choose.
+ * What is known is what the Linux driver's tables know (drivers/nvme/host/pci.c and core.c). Left
+ * out is what has no meaning here: temperature thresholds, which we do not set; suspending; 48
+ * address bits, since the addresses that we give devices begin at the bottom; tags shared between
+ * queues and ids without a generation, for the one controller whose queues are not of this kind
+ * (128_BYTES_SQES); and the identifiers of QEMU's own model, 1b36:0010, which are the user's to
+ * choose.
  */
 #include "host/quirks.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "common/util.h"
 
@@ -19,6 +25,8 @@ static const struct {
 	uint16_t device;
 	uint32_t quirks;
 } table[] = {
+	/* Solidigm P44 Pro */
+	{ 0x025e, 0xf1ac, QUIRK(NO_DEEPEST_PS) },
 	/* Apple, MacBook8,1 */
 	{ 0x106b, 0x2001, QUIRK(SINGLE_VECTOR) | QUIRK(QDEPTH_ONE) },
 	/* Apple T2 */
@@ -32,9 +40,9 @@ static const struct {
 	/* O2 Micro, Steam Deck */
 	{ 0x1217, 0x8760, QUIRK(DMAPOOL_ALIGN_512) },
 	/* Silicon Motion */
-	{ 0x126f, 0x1001, QUIRK(IGNORE_DEV_SUBNQN) },
+	{ 0x126f, 0x1001, QUIRK(IGNORE_DEV_SUBNQN) | QUIRK(NO_DEEPEST_PS) | QUIRK(BOGUS_NID) },
 	/* Silicon Motion SM2262 */
-	{ 0x126f, 0x2262, QUIRK(BOGUS_NID) },
+	{ 0x126f, 0x2262, QUIRK(BOGUS_NID) | QUIRK(NO_DEEPEST_PS) },
 	/* Silicon Motion SM2263 */
 	{ 0x126f, 0x2263, QUIRK(NO_NS_DESC_LIST) | QUIRK(BOGUS_NID) },
 	/* Micron */
@@ -55,6 +63,8 @@ static const struct {
 		  QUIRK(MQES_ZERO) },
 	/* SanDisk Skyhawk */
 	{ 0x15b7, 0x2001, QUIRK(DISABLE_WRITE_ZEROES) },
+	/* SanDisk SN530 */
+	{ 0x15b7, 0x5008, QUIRK(BROKEN_MSI) },
 	/* Phison E12 */
 	{ 0x1987, 0x5012, QUIRK(BOGUS_NID) },
 	/* Phison E16 */
@@ -84,7 +94,7 @@ static const struct {
 	/* ADATA XPG GAMMIX S50 */
 	{ 0x1cc1, 0x5350, QUIRK(BOGUS_NID) },
 	/* ADATA SX8200PNP */
-	{ 0x1cc1, 0x8201, QUIRK(IGNORE_DEV_SUBNQN) },
+	{ 0x1cc1, 0x8201, QUIRK(IGNORE_DEV_SUBNQN) | QUIRK(NO_DEEPEST_PS) },
 	/* UMIS 256 GB */
 	{ 0x1cc4, 0x6302, QUIRK(DISABLE_WRITE_ZEROES) },
 	/* UMIS 512 GB */
@@ -99,6 +109,10 @@ static const struct {
 	{ 0x1dbe, 0x5216, QUIRK(BOGUS_NID) },
 	/* ADATA XPG GAMMIX S70 */
 	{ 0x1dbe, 0x5236, QUIRK(BOGUS_NID) },
+	/* ZHITAI TiPro5000 */
+	{ 0x1e49, 0x0021, QUIRK(NO_DEEPEST_PS) },
+	/* ZHITAI TiPro7000 */
+	{ 0x1e49, 0x0041, QUIRK(NO_DEEPEST_PS) },
 	/* MAXIO MAP1001 */
 	{ 0x1e4b, 0x1001, QUIRK(BOGUS_NID) },
 	/* MAXIO MAP1002 */
@@ -111,6 +125,10 @@ static const struct {
 	{ 0x1f40, 0x1202, QUIRK(BOGUS_NID) },
 	/* Netac NV7000 */
 	{ 0x1f40, 0x5236, QUIRK(BOGUS_NID) },
+	/* Kingston SKC2000 */
+	{ 0x2646, 0x2262, QUIRK(NO_DEEPEST_PS) },
+	/* Kingston A2000 */
+	{ 0x2646, 0x2263, QUIRK(NO_DEEPEST_PS) },
 	/* Kingston OM3PGP4 */
 	{ 0x2646, 0x5016, QUIRK(DISABLE_WRITE_ZEROES) },
 	/* Kingston OM8SFP4 */
@@ -134,7 +152,8 @@ static const struct {
 	/* QEMU of old */
 	{ 0x8086, 0x5845, QUIRK(IDENTIFY_CNS) | QUIRK(DISABLE_WRITE_ZEROES) | QUIRK(BOGUS_NID) },
 	/* Intel 600P, P3100 */
-	{ 0x8086, 0xf1a5, QUIRK(MEDIUM_PRIO_SQ) | QUIRK(DISABLE_WRITE_ZEROES) },
+	{ 0x8086, 0xf1a5,
+	  QUIRK(MEDIUM_PRIO_SQ) | QUIRK(DISABLE_WRITE_ZEROES) | QUIRK(NO_DEEPEST_PS) },
 	/* Intel 760p, Pro 7600p */
 	{ 0x8086, 0xf1a6, QUIRK(IGNORE_DEV_SUBNQN) },
 	/* Crucial P2 */
@@ -150,5 +169,47 @@ uint32_t nvmh_quirks_find(uint16_t vendor, uint16_t device)
 		if (table[i].vendor == vendor && table[i].device == device)
 			quirks |= table[i].quirks;
 	}
+	return quirks;
+}
+
+/* By what they say of themselves, NULL: anything. */
+static const struct {
+	uint16_t vid;
+	const char *mn;
+	const char *fr;
+	uint32_t quirks;
+} models[] = {
+	/* Toshiba, in laptops */
+	{ 0x1179, "THNSF5256GPUK TOSHIBA", NULL, QUIRK(NO_APST) },
+	/* Samsung X5, external, with the PCI ids of the 970 Evo Plus */
+	{ 0x144d, "Samsung Portable SSD X5", NULL,
+	  QUIRK(DELAY_BEFORE_CHK_RDY) | QUIRK(NO_DEEPEST_PS) | QUIRK(IGNORE_DEV_SUBNQN) },
+	/* Kioxia CD6-V, HPE PE8030 */
+	{ 0x1e0f, "KCD6XVUL6T40", NULL, QUIRK(NO_APST) },
+};
+
+/* Whether @field of @size bytes is @text, with blanks behind. */
+static bool is_text(const char *field, size_t size, const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text)
+		return true;
+	if (len > size || memcmp(field, text, len))
+		return false;
+	for (; len < size; len++)
+		if (field[len] != ' ' && field[len])
+			return false;
+	return true;
+}
+
+uint32_t nvmh_quirks_model(uint16_t vid, const char mn[40], const char fr[8])
+{
+	uint32_t quirks = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(models); i++)
+		if (models[i].vid == vid && is_text(mn, 40, models[i].mn) &&
+		    is_text(fr, 8, models[i].fr))
+			quirks |= models[i].quirks;
 	return quirks;
 }

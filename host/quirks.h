@@ -37,6 +37,13 @@ enum nvmh_quirk {
 	NVMH_QUIRK_DMAPOOL_ALIGN_512 = 1 << 12,
 	/* CAP.MQES reads 0 at times: queues of 64 entries work */
 	NVMH_QUIRK_MQES_ZERO = 1 << 13,
+	/* does not come back from its last power state: it is not offered, and as it may be entered
+	 * by itself, that is switched off */
+	NVMH_QUIRK_NO_DEEPEST_PS = 1 << 14,
+	/* changing power states by itself makes it fail: switched off */
+	NVMH_QUIRK_NO_APST = 1 << 15,
+	/* loses messages of MSI: MSI-X or the pin */
+	NVMH_QUIRK_BROKEN_MSI = 1 << 16,
 };
 
 enum {
@@ -46,5 +53,11 @@ enum {
 
 /* nvmh_quirks_find() - what is known about this PCI device: a set of enum nvmh_quirk */
 uint32_t nvmh_quirks_find(uint16_t vendor, uint16_t device);
+/*
+ * nvmh_quirks_model() - what is known about drives with this model number or firmware revision, which
+ * share their PCI ids with others
+ * @vid: of Identify Controller, as @mn and @fr: texts without NUL, blanks behind.
+ */
+uint32_t nvmh_quirks_model(uint16_t vid, const char mn[40], const char fr[8]);
 
 #endif /* HOST_QUIRKS_H */

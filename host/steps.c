@@ -329,6 +329,10 @@ int nvmh_step_identify(struct nvmh_ctrl *ctrl)
 	if (ctrl->step_req.status)
 		return nvmh_step_status(ctrl, "Identify Controller");
 	memcpy(&id, ctrl->step_buf, sizeof(id));
+	if (!ctrl->ops->remote)
+		ctrl->quirks |= nvmh_quirks_model(le16toh(id.vid), id.mn, id.fr);
+	if (ctrl->quirks & NVMH_QUIRK_NO_DEEPEST_PS && id.npss)
+		id.npss--;
 	if (ctrl->quirks & NVMH_QUIRK_DISABLE_WRITE_ZEROES)
 		id.oncs = htole16(le16toh(id.oncs) & ~NVME_CTRL_ONCS_WRITE_ZEROES);
 	if (ctrl->quirks & NVMH_QUIRK_IGNORE_DEV_SUBNQN)

@@ -79,6 +79,9 @@ const struct nvmh_dma *nvmh_vfio_dma(const struct nvmh_vfio *vfio);
  *	nvmh_strerror(): not even that, or not the kind that NVMH_IRQ asks for.
  */
 int nvmh_vfio_set_irqs(struct nvmh_vfio *vfio, const int *fds, uint32_t nr);
+/* nvmh_vfio_avoid_msi() - from the next nvmh_vfio_set_irqs() on MSI is not tried, unless NVMH_IRQ asks
+ * for it */
+void nvmh_vfio_avoid_msi(struct nvmh_vfio *vfio);
 enum nvmh_irq nvmh_vfio_irq_kind(const struct nvmh_vfio *vfio); /* set */
 
 /*

@@ -39,6 +39,7 @@ extern const struct vfio_iommu_ops nvmh_vfio_iommufd_ops; /* host/vfio_iommufd.c
 struct vfio_irqs {
 	enum nvmh_irq kind;	  /* in use */
 	enum nvmh_irq best;	  /* tried first */
+	bool no_msi;		  /* nvmh_vfio_avoid_msi() */
 	bool forced;		  /* NVMH_IRQ: nothing else is tried */
 	uint32_t nr[NVMH_IRQ_NR]; /* vectors of each kind */
 	_Atomic uint32_t nr_set;

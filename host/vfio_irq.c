@@ -263,6 +263,8 @@ int nvmh_vfio_set_irqs(struct nvmh_vfio *vfio, const int *fds, uint32_t nr)
 	assert(nr && nr <= VFIO_MAX_VECTORS);
 	switch_off(vfio);
 	for (kind = irqs->best; kind != NVMH_IRQ_NONE; kind--) {
+		if (kind == NVMH_IRQ_MSI && irqs->no_msi && !irqs->forced)
+			continue;
 		ret = try_kind(vfio, kind, fds, nr);
 		if (ret > 0 || irqs->forced)
 			break;
@@ -283,6 +285,11 @@ int nvmh_vfio_set_irqs(struct nvmh_vfio *vfio, const int *fds, uint32_t nr)
 		return nvmh_error(ret, "%s: its PCI command register cannot be written", vfio->bdf);
 	read_table(vfio);
 	return (int)irqs->nr_set;
+}
+
+void nvmh_vfio_avoid_msi(struct nvmh_vfio *vfio)
+{
+	vfio->irqs.no_msi = true;
 }
 
 static int choose_kind(struct nvmh_vfio *vfio)

@@ -174,6 +174,14 @@ enum nvmh_irq nvmh_vfio_irq_kind(const struct nvmh_vfio *vfio)
 	return vfio->f->irq;
 }
 
+void nvmh_vfio_avoid_msi(struct nvmh_vfio *vfio)
+{
+	struct fake_pcie *f = vfio->f;
+
+	if (f->irq_best == NVMH_IRQ_MSI)
+		f->irq_best = NVMH_IRQ_INTX;
+}
+
 int nvmh_vfio_set_irqs(struct nvmh_vfio *vfio, const int *fds, uint32_t nr)
 {
 	struct fake_pcie *f = vfio->f;

@@ -25,6 +25,41 @@ static void test_find_knows_devices_and_no_others(void **state)
 	assert_int_equal(nvmh_quirks_find(0xffff, 0xffff), 0);
 }
 
+static void test_models_are_known_by_all_they_say(void **state)
+{
+	char mn[41] = "Samsung Portable SSD X5                 ";
+	char fr[9] = "1       ";
+
+	(void)state;
+	assert_int_equal(nvmh_quirks_model(0x144d, mn, fr), NVMH_QUIRK_DELAY_BEFORE_CHK_RDY |
+								    NVMH_QUIRK_NO_DEEPEST_PS |
+								    NVMH_QUIRK_IGNORE_DEV_SUBNQN);
+	assert_int_equal(nvmh_quirks_model(0x144e, mn, fr), 0);
+	mn[23] = '2';
+	assert_int_equal(nvmh_quirks_model(0x144d, mn, fr), 0);
+	mn[22] = mn[23] = ' ';
+	assert_int_equal(nvmh_quirks_model(0x144d, mn, fr), 0);
+	memset(mn, 0xff, sizeof(mn));
+	assert_int_equal(nvmh_quirks_model(0x144d, mn, fr), 0);
+}
+
+/* SanDisk SN530. */
+static void test_broken_msi_is_the_pin(void **state)
+{
+	(void)state;
+	rig.drive->irq_best = NVMH_IRQ_MSI;
+	rig_live(1, 0);
+	assert_int_equal(rig.drive->irq, NVMH_IRQ_MSI);
+	rig_close();
+	be(0x15b7, 0x5008);
+	rig_live(1, 0);
+	assert_int_equal(rig.drive->irq, NVMH_IRQ_INTX);
+	rig_close();
+	rig.drive->irq_best = NVMH_IRQ_MSIX;
+	rig_live(1, 0);
+	assert_int_equal(rig.drive->irq, NVMH_IRQ_MSIX);
+}
+
 static void test_qdepth_one_has_queues_of_two_entries_and_one_vector(void **state)
 {
 	(void)state;
@@ -260,6 +295,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find_knows_devices_and_no_others),
+		cmocka_unit_test(test_models_are_known_by_all_they_say),
+		rigged(test_broken_msi_is_the_pin),
 		rigged(test_qdepth_one_has_queues_of_two_entries_and_one_vector),
 		rigged(test_128_byte_entries_are_refused),
 		rigged(test_delay_before_ready_is_kept),
