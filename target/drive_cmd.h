@@ -111,7 +111,7 @@ int nvmet_drive_cmd_scsi(struct nvmet_drive_cmd *cmd, struct nvmh_ctrl *ctrl, vo
 void nvmet_drive_parse_scsi(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd);
 struct json_object *nvmet_drive_result_scsi(const struct nvmet_drive_cmd *cmd);
 
-/* nvmet_drive_traddr() - the parameter "traddr" in the long form */
+/* nvmet_drive_traddr() - the parameter "traddr" in the long form; target/drive_addr.c */
 int nvmet_drive_traddr(struct nvmet_rpc_params *params, char bdf[CONFIG_BDF_SIZE]);
 
 /* What a controller says of itself, for lists. */

@@ -5,7 +5,7 @@
  * and what is let pass must be within the limits that the rest relies on.
  * Built and run by tests/fuzz/run. With -DCANARY it fails when it reaches a command.
  *
- * fuzz-sources: target/rpc_parse.c target/rpc_json.c target/drive_cmd.c target/drive_scsi.c target/drive_show.c common/log.c common/status.c
+ * fuzz-sources: target/rpc_parse.c target/rpc_json.c target/drive_addr.c target/drive_cmd.c target/drive_scsi.c target/drive_show.c common/log.c common/status.c
  * fuzz-libs: -ljson-c -lnvme
  */
 #include <json-c/json.h>
