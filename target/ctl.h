@@ -80,6 +80,13 @@ void nvmet_ctl_help(const struct nvmet_ctl_cmd *cmd);
  * @resultp: the caller's on success. Return: an exit status, the reason was printed.
  */
 int nvmet_ctl_call(struct nvmet_ctl_run *run, struct json_object **resultp);
+/* nvmet_ctl_call_other() - the same with another @method and @params, which are borrowed */
+int nvmet_ctl_call_other(struct nvmet_ctl_run *run, const char *method, struct json_object *params,
+			 struct json_object **resultp);
+
+/* ---- target/ctl_power.c ---- */
+int nvmet_ctl_call_power(struct nvmet_ctl_run *run);
+void nvmet_ctl_show_power(struct nvmet_ctl_run *run);
 
 /* ---- target/ctl_direct.c ---- */
 struct nvmet_rpc_error;

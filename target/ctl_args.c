@@ -112,7 +112,7 @@ static int take_own(struct nvmet_ctl_run *run, const struct nvmet_ctl_opt *opt, 
 		run->raw = true;
 	} else if (!strcmp(opt->name, "force")) {
 		run->force = true;
-	} else if (!strcmp(opt->name, "input-file")) {
+	} else if (!strcmp(opt->name, "input-file") || !strcmp(opt->name, "data")) {
 		run->input_file = arg;
 	} else if (!strcmp(opt->name, "metadata")) {
 		run->metadata_file = arg;

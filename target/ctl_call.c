@@ -176,11 +176,11 @@ static void take_error(struct json_object *error, struct nvmet_rpc_error *err)
 			    message ? json_object_get_string(message) : "no reason given");
 }
 
-static int call_daemon(int fd, struct nvmet_ctl_run *run, struct json_object **resultp,
-		       struct nvmet_rpc_error *err)
+static int call_daemon(int fd, const char *method, struct json_object *params,
+		       struct json_object **resultp, struct nvmet_rpc_error *err)
 {
 	struct json_object *answer, *val;
-	int ret = ask(fd, run->cmd->method, run->params, &answer);
+	int ret = ask(fd, method, params, &answer);
 
 	if (ret)
 		return ret;
@@ -196,7 +196,8 @@ static int call_daemon(int fd, struct nvmet_ctl_run *run, struct json_object **r
 	return ret;
 }
 
-int nvmet_ctl_call(struct nvmet_ctl_run *run, struct json_object **resultp)
+int nvmet_ctl_call_other(struct nvmet_ctl_run *run, const char *method, struct json_object *params,
+			 struct json_object **resultp)
 {
 	struct nvmet_rpc_error err = { 0 };
 	int fd = connect_daemon(run->socket);
@@ -204,7 +205,7 @@ int nvmet_ctl_call(struct nvmet_ctl_run *run, struct json_object **resultp)
 
 	*resultp = NULL;
 	if (fd >= 0) {
-		ret = call_daemon(fd, run, resultp, &err);
+		ret = call_daemon(fd, method, params, resultp, &err);
 		close(fd);
 		if (!ret || !err.code)
 			return ret;
@@ -214,7 +215,12 @@ int nvmet_ctl_call(struct nvmet_ctl_run *run, struct json_object **resultp)
 	} else if (fd != -ENOENT) {
 		return NVMET_CTL_FAILED; /* it was said why */
 	}
-	ret = nvmet_ctl_direct(run->cmd->method, run->params, tick, resultp, &err);
+	ret = nvmet_ctl_direct(method, params, tick, resultp, &err);
 	ticks_over();
 	return ret ? nvmet_ctl_error("%s", err.text) : NVMET_CTL_OK;
+}
+
+int nvmet_ctl_call(struct nvmet_ctl_run *run, struct json_object **resultp)
+{
+	return nvmet_ctl_call_other(run, run->cmd->method, run->params, resultp);
 }

@@ -149,6 +149,39 @@ static int call_get_log(struct nvmet_ctl_run *run)
 	return ret;
 }
 
+/* ---- features ---- */
+
+static const struct nvmet_ctl_opt get_feature_opts[] = {
+	NUM("feature-id", 'f', "fid", "feature"),
+	NSID,
+	NUM("sel", 's', "sel", "0 current value, 1 default, 2 saved, 3 capabilities"),
+	NUM("data-len", 'l', "data_len", "bytes of data, of a feature that has some"),
+	NUM("cdw11", 'c', "cdw11", "command dword 11"),
+	NUM("uuid-index", 'U', "uuid_index", "UUID index"),
+	TIMEOUT,
+	RAW,
+	END,
+};
+
+static const struct nvmet_ctl_opt set_feature_opts[] = {
+	NUM("feature-id", 'f', "fid", "feature"),
+	NUM("value", 'v', "value", "command dword 11"),
+	NSID,
+	NUM("cdw12", 'c', "cdw12", "command dword 12"),
+	FLAG("save", 's', "save", "also for after a reset"),
+	NUM("data-len", 'l', "data_len", "bytes of data, of a feature that has some"),
+	{ "data", 'd', NVMET_CTL_TEXT, NULL, "file with them (default: standard input)" },
+	NUM("uuid-index", 'U', "uuid_index", "UUID index"),
+	TIMEOUT,
+	END,
+};
+
+static const struct nvmet_ctl_opt power_opts[] = {
+	NUM("set", 's', "set", "the power state to enter"),
+	TIMEOUT,
+	END,
+};
+
 /* ---- passthrough ---- */
 
 /* clang-format off */
@@ -258,6 +291,14 @@ static int call_io_passthru(struct nvmet_ctl_run *run)
 		ret = nvmet_ctl_error("%s: %s", run->metadata_file, strerror(errno));
 	free(data);
 	return ret;
+}
+
+static int prepare_set_feature(struct nvmet_ctl_run *run)
+{
+	/* what there is goes to the drive */
+	if (has(run, "data_len"))
+		nvmet_rpc_put(run->params, "write", json_object_new_boolean(true));
+	return prepare_passthru(run);
 }
 
 /* ---- SCSI ---- */
@@ -384,6 +425,12 @@ const struct nvmet_ctl_cmd nvmet_ctl_cmds[] = {
 	  .show = nvmet_ctl_show_smart },
 	{ "drive get-log", "nvmetcp_drive_get_log", "A log page", log_opts, .call = call_get_log,
 	  .show = nvmet_ctl_show_data },
+	{ "drive get-feature", "nvmetcp_drive_get_feature", "A feature's value", get_feature_opts,
+	  .show = nvmet_ctl_show_passthru },
+	{ "drive set-feature", "nvmetcp_drive_set_feature", "Change a feature's value",
+	  set_feature_opts, .prepare = prepare_set_feature, .show = nvmet_ctl_show_passthru },
+	{ "drive power", "nvmetcp_drive_get_feature", "Power states, and which the drive is in",
+	  power_opts, .call = nvmet_ctl_call_power, .show = nvmet_ctl_show_power },
 	{ "drive admin-passthru", "nvmetcp_drive_admin_passthru", "Any admin command", admin_opts,
 	  .prepare = prepare_passthru, .show = nvmet_ctl_show_passthru },
 	{ "drive io-passthru", "nvmetcp_drive_io_passthru", "Any I/O command", io_opts,

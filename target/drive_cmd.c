@@ -291,6 +291,48 @@ static void parse_admin(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
 	note_damage(cmd);
 }
 
+/* Get and Set Features. Their data, if the feature has some: @len bytes. */
+static void parse_get_feature(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	uint32_t len = u32(p, "data_len", NVME_IDENTIFY_DATA_SIZE, 0);
+
+	nvmet_rpc_params_need(p, "fid");
+	cmd->sqe.opcode = nvme_admin_get_features;
+	cmd->sqe.nsid = le32_make(u32(p, "nsid", UINT32_MAX, 0));
+	cmd->sqe.cdw10 = le32_make(u32(p, "fid", 0xff, 0) | u32(p, "sel", 7, 0) << 8);
+	cmd->sqe.cdw11 = le32_make(u32(p, "cdw11", UINT32_MAX, 0));
+	cmd->sqe.cdw14 = le32_make(u32(p, "uuid_index", 0x7f, 0));
+	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
+	if (len % 4)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: data_len: expected a multiple of 4");
+	else if (len)
+		make_data(p, cmd, len, NVMH_FROM_CTRL);
+}
+
+static void parse_set_feature(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
+{
+	bool save = false;
+	const char *why;
+
+	nvmet_rpc_params_need(p, "fid");
+	nvmet_rpc_params_need(p, "value");
+	nvmet_rpc_get_bool(p, "save", &save);
+	cmd->sqe.opcode = nvme_admin_set_features;
+	cmd->sqe.nsid = le32_make(u32(p, "nsid", UINT32_MAX, 0));
+	cmd->sqe.cdw10 = le32_make(u32(p, "fid", 0xff, 0) | (uint32_t)save << 31);
+	cmd->sqe.cdw11 = le32_make(u32(p, "value", UINT32_MAX, 0));
+	cmd->sqe.cdw12 = le32_make(u32(p, "cdw12", UINT32_MAX, 0));
+	cmd->sqe.cdw14 = le32_make(u32(p, "uuid_index", 0x7f, 0));
+	take_timeout(p, cmd, NVMET_DRIVE_ADMIN_MS, NVMET_DRIVE_LONG_MS);
+	take_passthru_data(p, cmd);
+	why = drivers_own(&cmd->sqe);
+	if (why)
+		nvmet_rpc_set_error(p->err, NVMET_RPC_INVALID_PARAMS,
+				    "Invalid parameters: fid %02xh is refused: %s",
+				    le32_get(cmd->sqe.cdw10) & 0xff, why);
+}
+
 static void parse_io(struct nvmet_rpc_params *p, struct nvmet_drive_cmd *cmd)
 {
 	parse_passthru(p, cmd);
@@ -472,6 +514,8 @@ static const struct cmd_kind kinds[] = {
 	{ "nvmetcp_drive_identify", parse_identify, result_identify },
 	{ "nvmetcp_drive_smart_log", parse_smart, result_smart },
 	{ "nvmetcp_drive_get_log", parse_get_log, result_data },
+	{ "nvmetcp_drive_get_feature", parse_get_feature, result_passthru },
+	{ "nvmetcp_drive_set_feature", parse_set_feature, result_passthru },
 	{ "nvmetcp_drive_admin_passthru", parse_admin, result_passthru },
 	{ "nvmetcp_drive_io_passthru", parse_io, result_passthru },
 	{ "nvmetcp_drive_scsi_passthru", nvmet_drive_parse_scsi, nvmet_drive_result_scsi },

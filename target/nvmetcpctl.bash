@@ -36,7 +36,7 @@ _nvmetcpctl() {
 	fi
 	case "${words[*]}" in
 	"") words="discover drive" ;;
-	drive) words="list bind release identify smart-log get-log admin-passthru io-passthru scsi-passthru reset
+	drive) words="list bind release identify smart-log get-log get-feature set-feature power admin-passthru io-passthru scsi-passthru reset
 		subsystem-reset rescan format ns" ;;
 	"drive ns") words="create delete attach detach" ;;
 	discover* | "drive list"*) return ;;

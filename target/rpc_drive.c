@@ -511,6 +511,8 @@ const struct nvmet_rpc_method nvmet_rpc_drive_methods[] = {
 	{ "nvmetcp_drive_identify", command },
 	{ "nvmetcp_drive_smart_log", command },
 	{ "nvmetcp_drive_get_log", command },
+	{ "nvmetcp_drive_get_feature", command },
+	{ "nvmetcp_drive_set_feature", command },
 	{ "nvmetcp_drive_admin_passthru", command },
 	{ "nvmetcp_drive_io_passthru", command },
 	{ "nvmetcp_drive_scsi_passthru", command },
