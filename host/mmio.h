@@ -6,6 +6,7 @@
 #define HOST_MMIO_H
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint32_t mmio_read32(const volatile void *reg)
@@ -24,6 +25,30 @@ static inline void mmio_write32(volatile void *reg, uint32_t value)
 	__asm__ volatile("dmb oshst" ::: "memory");
 #endif
 	__atomic_store_n((volatile uint32_t *)reg, htole32(value), __ATOMIC_RELEASE);
+}
+
+/*
+ * Into a device's memory, where memcpy() and memset() must not be used: on Arm, where it is mapped as
+ * a device's, they may store to addresses that are not aligned, or clear whole cache lines, and
+ * either is a fault. @to, @from and @len are multiples of 8. The order of the stores is open.
+ */
+typedef uint64_t mmio_word __attribute__((may_alias));
+
+static inline void mmio_copy(volatile void *to, const void *from, size_t len)
+{
+	volatile mmio_word *out = (volatile mmio_word *)to;
+	const mmio_word *in = (const mmio_word *)from;
+
+	for (size_t i = 0; i < len / sizeof(*out); i++)
+		__atomic_store_n(&out[i], in[i], __ATOMIC_RELAXED);
+}
+
+static inline void mmio_zero(volatile void *to, size_t len)
+{
+	volatile mmio_word *out = (volatile mmio_word *)to;
+
+	for (size_t i = 0; i < len / sizeof(*out); i++)
+		__atomic_store_n(&out[i], (mmio_word)0, __ATOMIC_RELAXED);
 }
 
 /* Stores before are seen, by processors and devices, before loads after are done. */

@@ -78,7 +78,10 @@ int nvmh_pcie_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	}
 	if (unlikely(req->md_len) && !describe_md(pq, req))
 		return -EINVAL;
-	pq->sq[pq->sq_tail] = req->sqe;
+	if (unlikely(pq->in_cmb))
+		mmio_copy(&pq->sq[pq->sq_tail], &req->sqe, sizeof(req->sqe));
+	else
+		pq->sq[pq->sq_tail] = req->sqe;
 	pq->sq_tail = next;
 	return 0;
 }
@@ -301,7 +304,10 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 		ret = nvmh_queue_resize(q, min_of(size, pq->max_size));
 	if (ret)
 		return ret;
-	memset(pq->sq, 0, q->size * sizeof(*pq->sq));
+	if (pq->in_cmb)
+		mmio_zero(pq->sq, q->size * sizeof(*pq->sq));
+	else
+		memset(pq->sq, 0, q->size * sizeof(*pq->sq));
 	memset(pq->cq, 0, q->size * sizeof(*pq->cq));
 	pq->sq_tail = pq->sq_rung = pq->sq_head = pq->cq_head = pq->cq_rung = 0;
 	pq->phase = 1;

@@ -285,6 +285,41 @@ static bool in_cmb(unsigned int queue)
 	return there;
 }
 
+/* Every word of a command comes to the device, and none of those around it changes. */
+static void test_commands_are_whole_in_the_cmb(void **state)
+{
+	static struct nvmh_req req; /* outlives a test that fails */
+	static unsigned int done;
+	struct pcie_queue *pq;
+	uint8_t *sqe;
+
+	(void)state;
+	req.sqe.opcode = nvme_cmd_flush;
+	has_cmb(true, 2, 1 << 20 >> 12 << 12 | SQS);
+	memset(rig.drive->cmb, 0xaa, FAKE_PCIE_CMB_BAR);
+	open_live();
+	pq = rig.ctrl->ioq[0].tr;
+	sqe = (uint8_t *)pq->sq;
+	for (unsigned int i = 0; i < 128; i++) /* a queue begins with zeroes */
+		assert_int_equal(sqe[i], 0);
+	req.sqe.nsid = le32_make(1);
+	req.sqe.cdw2 = le32_make(0x02020202);
+	req.sqe.cdw3 = le32_make(0x03030303);
+	req.sqe.cdw10 = le32_make(0x10101010);
+	req.sqe.cdw11 = le32_make(0x11111111);
+	req.sqe.cdw14 = le32_make(0x14141414);
+	req.sqe.cdw15 = le32_make(0x15151515);
+	req.done = rig_done;
+	req.arg = &done;
+	assert_int_equal(nvmh_queue_submit(&rig.ctrl->ioq[0], &req), 0);
+	assert_memory_equal(sqe, &req.sqe, sizeof(req.sqe));
+	assert_int_equal(sqe[64] | sqe[127], 0);
+	nvmh_queue_commit(&rig.ctrl->ioq[0]);
+	while (!done)
+		rig_turn();
+	assert_int_equal(req.status, 0);
+}
+
 static void test_submission_queues_lie_in_the_cmb(void **state)
 {
 	(void)state;
@@ -538,6 +573,7 @@ int main(void)
 		rigged(test_completion_heads_are_told_by_shadow),
 		cmocka_unit_test(test_shadow_store_comes_before_the_event_index_load),
 		cmocka_unit_test(test_event_index_passed_means_ring),
+		rigged(test_commands_are_whole_in_the_cmb),
 		rigged(test_submission_queues_lie_in_the_cmb),
 		rigged(test_cmb_of_before_1_4_has_the_bars_address),
 		rigged(test_cmb_with_room_for_one_queue_takes_one),
