@@ -53,26 +53,23 @@ bool nvmh_power_state(const struct nvmh_ctrl *ctrl, uint8_t index, struct nvmh_p
 
 int nvmh_get_power(struct nvmh_ctrl *ctrl, uint8_t *indexp)
 {
-	struct nvmh_req req = { .sqe = { .opcode = nvme_admin_get_features,
-					 .cdw10 = le32_make(NVME_FEAT_FID_POWER_MGMT) } };
-	int ret = nvmh_admin(ctrl, &req);
+	uint32_t value;
+	int ret = nvmh_get_features(ctrl, 0, NVME_FEAT_FID_POWER_MGMT,
+				    NVME_GET_FEATURES_SEL_CURRENT, 0, NULL, 0, &value);
 
 	if (!ret)
-		*indexp = le32_get(req.cqe.dw0) & PS_MASK;
+		*indexp = value & PS_MASK;
 	return ret;
 }
 
 int nvmh_set_power(struct nvmh_ctrl *ctrl, uint8_t index)
 {
-	struct nvmh_req req = { .sqe = { .opcode = nvme_admin_set_features,
-					 .cdw10 = le32_make(NVME_FEAT_FID_POWER_MGMT),
-					 .cdw11 = le32_make(index) } };
 	struct nvmh_power_state ps;
 
 	if (!nvmh_power_state(ctrl, index, &ps))
 		return nvmh_error(-EINVAL, "%s: power state %u is none of its 0 to %u", ctrl->name,
 				  index, nvmh_ctrl_id(ctrl)->npss);
-	return nvmh_admin(ctrl, &req);
+	return nvmh_set_features(ctrl, 0, NVME_FEAT_FID_POWER_MGMT, false, index, NULL, 0, NULL);
 }
 
 void nvmh_power_note(struct nvmh_ctrl *ctrl, const struct nvmh_req *req)
