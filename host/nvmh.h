@@ -760,8 +760,8 @@ int nvmh_set_power(struct nvmh_ctrl *ctrl, uint8_t index);
 /* ---- SCSI: a namespace as a logical unit ---- */
 
 enum {
-	NVMH_SCSI_CDB_BYTES = 16,      /* of the longest that is known */
-	NVMH_SCSI_SENSE_BYTES = 32,    /* most that is returned */
+	NVMH_SCSI_CDB_BYTES = 16,   /* of the longest that is known */
+	NVMH_SCSI_SENSE_BYTES = 32, /* most that is returned */
 	NVMH_SCSI_SCRATCH_BYTES = 4096,
 };
 
@@ -794,19 +794,19 @@ struct nvmh_scsi_cmd {
 	 */
 	uint32_t data_len;
 	void *data;
-	void *scratch; /* NVMH_SCSI_SCRATCH_BYTES of such memory for the translation */
+	void *scratch;	     /* NVMH_SCSI_SCRATCH_BYTES of such memory for the translation */
 	uint32_t timeout_ms; /* of each NVMe command; 0: the controller's default */
 	/* Sense data in descriptor format, else fixed. MODE SELECT of the Control page (D_SENSE) changes it: the next command of the same initiator
 	 * begins with what the last left here. */
 	bool desc_sense;
 	/* the answer */
-	uint8_t status; /* enum nvmh_scsi_status */
+	uint8_t status;	   /* enum nvmh_scsi_status */
 	uint8_t sense_len; /* 0 unless NVMH_SCSI_CHECK_CONDITION */
 	uint8_t sense[NVMH_SCSI_SENSE_BYTES];
-	uint32_t resid; /* bytes of @data that did not move */
+	uint32_t resid;	      /* bytes of @data that did not move */
 	uint16_t nvme_status; /* that of the last NVMe command, 0: none failed */
-	bool rescan; /* the namespaces changed: nvmh_ctrl_rescan() is due */
-	struct nvmh_req req; /* for nvmh_scsi_next(): done and arg are the caller's */
+	bool rescan;	      /* the namespaces changed: nvmh_ctrl_rescan() is due */
+	struct nvmh_req req;  /* for nvmh_scsi_next(): done and arg are the caller's */
 	/* the library's */
 	struct {
 		const struct nvmh_scsi_op *op;

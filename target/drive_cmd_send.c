@@ -2,9 +2,9 @@
 /*
  * From a parsed command to a request: what depends on the controller that gets it. The controller's
  * thread. Entry points: nvmet_drive_cmd_finish(), nvmet_drive_cmd_prep(), nvmet_drive_cmd_answer(),
- * nvmet_drive_cmd_scsi(). NVM Express Base Specification 2.x, "Get Log Page", "Format NVM"; NVM Command
- * Set Specification, "Read", "Write", "Metadata Region (MR)"; Zoned Namespace Command Set Specification,
- * "Zone Append".
+ * nvmet_drive_cmd_scsi(). NVM Express Base Specification 2.x, "Get Log Page", "Format NVM"; NVM
+ * Command Set Specification, "Read", "Write", "Metadata Region (MR)"; Zoned Namespace Command Set
+ * Specification, "Zone Append".
  */
 #include <errno.h>
 #include <stdio.h>
