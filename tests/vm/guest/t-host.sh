@@ -140,7 +140,8 @@ connected_or_over() {
 # ---- tests ----
 
 discovery_lists() {
-	$B/nvmh-io --timeout 60000 "trtype=tcp traddr=127.0.0.1 trsvcid=4420" discover >$KEEP/discover
+	$B/nvmh-io --timeout 60000 "trtype=tcp traddr=127.0.0.1 trsvcid=4420" discover \
+		>$KEEP/discover
 	cat $KEEP/discover
 	grep -q "subtype=2 .*trsvcid=4420 subnqn=$NQN" $KEEP/discover
 	not grep -q "$OTHER" $KEEP/discover
@@ -188,8 +189,8 @@ same_bytes() {
 }
 
 perf_verifies() {
-	$B/nvmetcp-perf --rw=randrw --rwmixread=50 --bs=4k --iodepth=16 --numjobs=2 --size=8m --verify \
-		--hdgst --ddgst -o json "$(path 4420)" >$KEEP/perf.json
+	$B/nvmetcp-perf --rw=randrw --rwmixread=50 --bs=4k --iodepth=16 --numjobs=2 --size=8m \
+		--verify --hdgst --ddgst -o json "$(path 4420)" >$KEEP/perf.json
 	jq -e . $KEEP/perf.json >/dev/null
 }
 
