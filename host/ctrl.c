@@ -443,8 +443,9 @@ int nvmh_ctrl_process(struct nvmh_ctrl *ctrl)
 
 	if (ctrl->in_process)
 		return 0;
-	ctrl->in_process = true;
+	/* before in_process, which only this thread looks at */
 	atomic_store_explicit(&ctrl->thread, nvmh_thread_token(), memory_order_relaxed);
+	ctrl->in_process = true;
 	nvmh_fd_drain(ctrl->event_fd);
 	nvmh_fd_drain(ctrl->timer_fd);
 	if (ctrl->ops->process && ctrl->phase != NVMH_PHASE_END)

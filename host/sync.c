@@ -41,16 +41,16 @@ int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 	bool ours;
 	int ret;
 
-	if (q->polling || ctrl->in_process)
+	/* where the controller is this thread's too, nobody else watches over its deadlines and
+	 * resets; where it is another's, what that one is doing is no matter */
+	ours = atomic_load_explicit(&ctrl->thread, memory_order_relaxed) == nvmh_thread_token();
+	if (q->polling || (ours && ctrl->in_process))
 		return nvmh_error(-EDEADLK, "%s: cannot wait within a callback", ctrl->name);
 	req->done = nvmh_sync_done;
 	req->arg = &done;
 	ret = nvmh_queue_submit(q, req);
 	if (!ret)
 		nvmh_queue_commit(q);
-	/* where the controller is this thread's too, nobody else watches over its deadlines and
-	 * resets */
-	ours = atomic_load_explicit(&ctrl->thread, memory_order_relaxed) == nvmh_thread_token();
 	while (!ret && !done) {
 		if (nvmh_queue_poll(q) || done)
 			continue;

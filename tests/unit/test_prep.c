@@ -312,6 +312,59 @@ static void test_prep_features_by_waiting_twins(void **state)
 	session_close(&s);
 }
 
+static struct nvmh_queue *waiting_q;
+static int waiting_ret;
+
+static void *wait_in_thread(void *arg)
+{
+	uint8_t block[512];
+
+	waiting_ret = nvmh_read(waiting_q, 1, 0, 1, block, sizeof(block));
+	nvmh_queue_release(waiting_q);
+	return arg;
+}
+
+/* Within nvmh_ctrl_process(), while another thread uses a queue of its own. */
+static void meanwhile(struct nvmh_req *r)
+{
+	uint8_t block[512];
+	pthread_t thread;
+	bool *done = r->arg;
+
+	assert_int_equal(pthread_create(&thread, NULL, wait_in_thread, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	/* this thread may not */
+	assert_int_equal(nvmh_read(waiting_q, 1, 0, 1, block, sizeof(block)), -EDEADLK);
+	*done = true;
+}
+
+static void test_prep_waiting_does_not_mind_the_controllers_thread(void **state)
+{
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1 };
+	struct fake_opts fake = { 0 };
+	struct iovec page = { 0 };
+	struct nvmh_req r = { .done = meanwhile };
+	struct session s;
+	bool done = false;
+
+	(void)state;
+	session_open_live(&s, &fake, &opts);
+	waiting_q = nvmh_ctrl_queue(s.ctrl, 0);
+	waiting_ret = -1;
+	page = (struct iovec){ malloc(4096), 4096 };
+	assert_non_null(page.iov_base);
+	nvmh_prep_identify(&r, 0, NVME_IDENTIFY_CNS_CTRL, 0, &page, 1);
+	r.arg = &done;
+	assert_int_equal(nvmh_admin_submit(s.ctrl, &r), 0);
+	while (!done) {
+		if (!nvmh_ctrl_process(s.ctrl) && !done)
+			session_sleep(&s);
+	}
+	assert_int_equal(waiting_ret, 0);
+	session_close(&s);
+	free(page.iov_base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_prep_admin_commands_are_as_specified),
 		cmocka_unit_test(test_prep_waiting_twins_send_what_they_say),
 		cmocka_unit_test(test_prep_features_by_waiting_twins),
+		cmocka_unit_test(test_prep_waiting_does_not_mind_the_controllers_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
