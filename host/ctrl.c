@@ -413,6 +413,8 @@ static void run_phase(struct nvmh_ctrl *ctrl, uint64_t now)
 		before = ctrl->phase;
 		switch (before) {
 		case NVMH_PHASE_UP:
+			/* from its step on; what follows may take longer than the timeout */
+			nvmh_keep_alive_run(ctrl, now);
 			run_steps(ctrl);
 			break;
 		case NVMH_PHASE_LIVE:

@@ -84,6 +84,32 @@ static void test_tcp_host_slow_refusal_of_any_command_is_survived(void **state)
 	assert_true(nr_live >= ARRAY_SIZE(statuses) * 4);
 }
 
+static bool no_io_queue(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	(void)cmd;
+	return c->qid;
+}
+
+/* A bring-up that outlasts the keep alive interval, by somebody who sleeps on the descriptor. */
+static void test_tcp_host_slow_bring_up_is_kept_alive(void **state)
+{
+	static const struct fake_script script = { .connect = no_io_queue };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1, .kato_ms = SHORT_MS };
+	struct session s;
+	struct pollfd pfd;
+
+	(void)state;
+	session_open(&s, &(struct fake_opts){ .script = &script }, &opts);
+	pfd = (struct pollfd){ .fd = nvmh_ctrl_fd(s.ctrl), .events = POLLIN };
+	while (atomic_load(&s.t->nr_keep_alives) < 3) {
+		assert_int_equal(poll(&pfd, 1, SESSION_WAIT_MS), 1);
+		nvmh_ctrl_process(s.ctrl);
+		assert_string_equal(nvmh_ctrl_error(s.ctrl), "");
+	}
+	assert_int_equal(nvmh_ctrl_state(s.ctrl), NVMH_NEW);
+	session_close(&s);
+}
+
 /* ---- byte by byte ---- */
 
 static void dribble(struct fake_conn *c, const uint8_t *p, size_t len)
@@ -302,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp_host_slow_silence_at_any_command_ends),
 		cmocka_unit_test(test_tcp_host_slow_refusal_of_any_command_is_survived),
+		cmocka_unit_test(test_tcp_host_slow_bring_up_is_kept_alive),
 		cmocka_unit_test(test_tcp_host_slow_bytes_do_not_extend_a_bring_up),
 		cmocka_unit_test(test_tcp_host_slow_bytes_do_not_extend_a_command),
 		cmocka_unit_test(test_tcp_host_slow_controller_that_never_gets_ready_is_given_up),
