@@ -106,8 +106,22 @@ static struct tcp_tag *find_tag(struct tcp_queue *tq, uint16_t cid, uint32_t fei
 	return &tq->tags[req->tag];
 }
 
+/*
+ * The statuses of a host for its own use say that the connection was lost under a command, and are
+ * acted on so. From a controller, which may have them from a host of its own, they say no such thing.
+ */
+static void not_ours(struct nvme_cqe *cqe)
+{
+	uint16_t status = cqe_status(cqe);
+	uint16_t code = status & ST_MASK;
+
+	if (unlikely(code == ST_HOST_ABORTED || code == ST_HOST_PATH_ERROR))
+		cqe->status = le16_make((uint16_t)((status & ~ST_MASK) | ST_PATH_INTERNAL) << 1);
+}
+
 static void complete(struct tcp_queue *tq, struct tcp_tag *tag, struct nvme_cqe *cqe)
 {
+	not_ours(cqe);
 	if (tag->ddgst_bad && !(cqe_status(cqe) & ST_MASK))
 		cqe->status = le16_make(ST_TRANSIENT_TRANSPORT << 1);
 	/* bytes behind this PDU may lie in the memory of a read that ends without its data */

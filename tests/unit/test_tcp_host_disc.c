@@ -263,6 +263,35 @@ static void test_tcp_host_disc_unknown_format_is_refused(void **state)
 	watch_close(&w);
 }
 
+static _Atomic uint16_t log_status;
+
+static bool refuse_log(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	if (cmd->sqe.opcode != nvme_admin_get_log_page)
+		return false;
+	fake_conn_rsp(c, cmd->sqe.cid, atomic_load(&log_status), 0);
+	return true;
+}
+
+/* Also those that a host has for a lost connection, after which another would be made. */
+static void test_tcp_host_disc_any_status_is_an_end(void **state)
+{
+	static const struct fake_script script = { .admin = refuse_log };
+	static const uint16_t statuses[] = { ST_INTERNAL, ST_HOST_ABORTED, ST_HOST_PATH_ERROR };
+	struct fake_opts fake = { .oaes = NVME_CTRL_OAES_DL, .script = &script };
+	struct watch w;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(statuses); i++) {
+		atomic_store(&log_status, statuses[i]);
+		watch_open(&w, &fake, 0);
+		watch_until(&w, &w.nr_errors, 1);
+		assert_int_equal(w.err, i ? ST_PATH_INTERNAL : ST_INTERNAL);
+		watch_close(&w);
+	}
+}
+
 static _Atomic uint32_t nr_events;
 
 static bool always_an_event(struct fake_conn *c, const struct fake_cmd *cmd)
@@ -532,6 +561,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_disc_change_without_end_pauses),
 		cmocka_unit_test(test_tcp_host_disc_absurd_counts_are_refused),
 		cmocka_unit_test(test_tcp_host_disc_unknown_format_is_refused),
+		cmocka_unit_test(test_tcp_host_disc_any_status_is_an_end),
 		cmocka_unit_test(test_tcp_host_disc_events_without_end_are_bounded),
 		cmocka_unit_test(test_tcp_host_disc_controller_that_does_not_tell_is_asked),
 		cmocka_unit_test(test_tcp_host_disc_own_entry_says_whether_to_stay),
