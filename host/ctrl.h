@@ -43,9 +43,9 @@ struct nvmh_tag {
 	uint16_t gen; /* goes into the high bits of the command id: a stale completion does not
 			 match */
 	uint16_t next_free;
-	uint8_t late;  /* enum nvmh_late */
-	uint8_t abort; /* enum nvmh_tag_abort */
-	uint8_t epoch; /* q->epoch when it was sent */
+	uint8_t late;	/* enum nvmh_late */
+	uint8_t abort;	/* enum nvmh_tag_abort */
+	uint32_t epoch; /* q->epoch when it was sent */
 };
 
 /*
@@ -78,9 +78,10 @@ struct nvmh_queue {
 		ask; /* what the owner wants of the controller's thread, which clears it: see
 				 nvmh_recover_ask() */
 	/* the controller's thread counts the times it looked for traffic; the owner notes the last
-	 * in which a command was both sent and answered: see nvmh_keep_alive_run() */
-	_Atomic uint8_t epoch;
-	_Atomic uint8_t traffic;
+	 * in which a command was both sent and answered: see nvmh_keep_alive_run(). It comes to
+	 * the same number only after years */
+	_Atomic uint32_t epoch;
+	_Atomic uint32_t traffic;
 	/* Aborts that were asked for and are not answered: the owner adds, the controller's thread
 	 * takes away */
 	_Atomic uint32_t aborts;

@@ -174,7 +174,7 @@ static void finish(struct nvmh_queue *q, struct nvmh_req *req)
 /* A command that was sent and answered between two looks at the queue kept the controller alive. */
 static void note_traffic(struct nvmh_queue *q, const struct nvmh_req *req)
 {
-	uint8_t epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
+	uint32_t epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
 
 	if (q->tags[req->tag].epoch == epoch &&
 	    atomic_load_explicit(&q->traffic, memory_order_relaxed) != epoch)

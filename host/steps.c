@@ -464,11 +464,11 @@ static void keep_alive_done(struct nvmh_req *req)
 /* Whether @q had traffic since the last look. */
 static bool had_traffic(struct nvmh_queue *q)
 {
-	uint8_t epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
-	uint8_t traffic = atomic_load_explicit(&q->traffic, memory_order_relaxed);
+	uint32_t epoch = atomic_load_explicit(&q->epoch, memory_order_relaxed);
+	uint32_t traffic = atomic_load_explicit(&q->traffic, memory_order_relaxed);
 
 	/* what is noted for the old one from here on is lost: a Keep Alive more */
-	atomic_store_explicit(&q->epoch, (uint8_t)(epoch + 1), memory_order_relaxed);
+	atomic_store_explicit(&q->epoch, epoch + 1, memory_order_relaxed);
 	return traffic == epoch;
 }
 

@@ -322,12 +322,12 @@ static bool look(struct session *s)
 	return sent;
 }
 
-static void read_block(struct session *s, struct guarded *g)
+static void read_block(struct session *s, uint16_t queue, struct guarded *g)
 {
 	g->nr_done = 0;
 	nvmh_prep_rw(&g->req, nvme_cmd_read, 1, 0, 1, g->iov, 1, 512);
-	assert_int_equal(nvmh_queue_submit(nvmh_ctrl_queue(s->ctrl, 1), &g->req), 0);
-	nvmh_queue_commit(nvmh_ctrl_queue(s->ctrl, 1));
+	assert_int_equal(nvmh_queue_submit(nvmh_ctrl_queue(s->ctrl, queue), &g->req), 0);
+	nvmh_queue_commit(nvmh_ctrl_queue(s->ctrl, queue));
 }
 
 static void test_tcp_host_again_traffic_is_as_good_as_keep_alive(void **state)
@@ -347,7 +347,7 @@ static void test_tcp_host_again_traffic_is_as_good_as_keep_alive(void **state)
 	look(&s);			   /* the bring-up's own commands */
 	assert_true(look(&s) || look(&s)); /* a Keep Alive is traffic itself */
 	for (i = 0; i < 600; i++) {	   /* more often than an epoch has values */
-		read_block(&s, &g);
+		read_block(&s, 1, &g);
 		session_wait_done(&s, &g);
 		assert_false(look(&s));
 	}
@@ -356,11 +356,38 @@ static void test_tcp_host_again_traffic_is_as_good_as_keep_alive(void **state)
 	/* sent in one period and answered in the next: when it restarted the timer is not known */
 	assert_true(look(&s) || look(&s));
 	atomic_store(&answer, false);
-	read_block(&s, &g);
+	read_block(&s, 1, &g);
 	look(&s);
 	atomic_store(&answer, true);
 	session_wait_done(&s, &g);
 	assert_true(look(&s));
+	session_close(&s);
+	guarded_free(&g);
+}
+
+/* Queues that fell silent one after the other, long ago, are not taken for busy ones. */
+static void test_tcp_host_again_old_traffic_stays_old(void **state)
+{
+	static const struct fake_script script = { .identify = id_by_traffic };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 4, .kato_ms = 600000 };
+	struct fake_opts fake = { .script = &script };
+	uint32_t silent = 0;
+	struct guarded g;
+	struct session s;
+	uint16_t i;
+
+	(void)state;
+	guarded_init(&g, 512);
+	session_open_live(&s, &fake, &opts);
+	for (i = 0; i < 4; i++) {
+		read_block(&s, i, &g);
+		session_wait_done(&s, &g);
+		look(&s);
+	}
+	for (i = 0; i < 600; i++) {
+		silent = look(&s) ? 0 : silent + 1;
+		assert_in_range(silent, 0, 1);
+	}
 	session_close(&s);
 	guarded_free(&g);
 }
@@ -378,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_again_shortest_time_means_no_try),
 		cmocka_unit_test(test_tcp_host_again_live_in_between_starts_the_time_anew),
 		cmocka_unit_test(test_tcp_host_again_traffic_is_as_good_as_keep_alive),
+		cmocka_unit_test(test_tcp_host_again_old_traffic_stays_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
