@@ -192,13 +192,17 @@ static int call_once(struct nvmet_ctl_run *run, const struct nvmh_ctrl_opts *opt
 
 	run->result = json_object_new_object();
 	ret = nvmh_discover_tree(opts, follow ? MAX_DISC_DEPTH : 0, CONNECT_MS, visit, run);
-	if (ret && ret != -E2BIG)
+	if (!json_object_object_get_ex(run->result, "services", &services))
 		return nvmet_ctl_error("%s", nvmh_strerror());
-	if (ret)
+	first = json_object_array_get_idx(services, 0);
+	/* the text that was told then: others may have been asked since */
+	if (member(first, "error"))
+		return nvmet_ctl_error("%s", member(first, "error"));
+	if (ret) /* -E2BIG: there are more, which is no failure */
 		nvmet_ctl_error("%s", nvmh_strerror());
-	if (follow || !json_object_object_get_ex(run->result, "services", &services))
+	if (follow)
 		return NVMET_CTL_OK;
-	first = json_object_get(json_object_array_get_idx(services, 0));
+	json_object_get(first);
 	json_object_put(run->result);
 	run->result = first;
 	return NVMET_CTL_OK;
