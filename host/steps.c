@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/nqn.h"
 #include "host/ctrl.h"
 #include "host/quirks.h"
 
@@ -286,8 +287,11 @@ int nvmh_step_enable(struct nvmh_ctrl *ctrl)
 
 /* ---- identify and queues ---- */
 
-static bool has_io(const struct nvme_id_ctrl *id)
+/* A discovery controller of before NVMe 1.4 has 0 for a type, and no sizes of queue entries. */
+static bool has_io(const struct nvmh_ctrl *ctrl, const struct nvme_id_ctrl *id)
 {
+	if (ctrl->ops->remote && ctrl->opts.subnqn && !strcmp(ctrl->opts.subnqn, NQN_DISCOVERY))
+		return false;
 	return id->cntrltype != CNTRLTYPE_DISCOVERY && id->cntrltype != CNTRLTYPE_ADMIN;
 }
 
@@ -300,7 +304,7 @@ static int check_id(const struct nvmh_ctrl *ctrl, const struct nvme_id_ctrl *id)
 	if (ctrl->ops->remote && le16toh(id->cntlid) != ctrl->cntlid)
 		return nvmh_error(-EPROTO, "it calls itself controller %u, Connect said %u",
 				  le16toh(id->cntlid), ctrl->cntlid);
-	if (has_io(id) && !admin_only(ctrl) &&
+	if (has_io(ctrl, id) && !admin_only(ctrl) &&
 	    ((id->sqes & 0xf) > SQES || id->sqes >> 4 < SQES || (id->cqes & 0xf) > CQES ||
 	     id->cqes >> 4 < CQES))
 		return nvmh_error(
@@ -359,7 +363,7 @@ int nvmh_step_nr_queues(struct nvmh_ctrl *ctrl)
 	int ret;
 
 	ctrl->nr_ioq = 0;
-	if (!wanted || admin_only(ctrl) || !has_io(&ctrl->id))
+	if (!wanted || admin_only(ctrl) || !has_io(ctrl, &ctrl->id))
 		return 0;
 	ret = set_feature(ctrl, NVME_FEAT_FID_NUM_QUEUES, (wanted - 1) << 16 | (wanted - 1));
 	if (ret)
@@ -397,7 +401,7 @@ int nvmh_step_io_queues(struct nvmh_ctrl *ctrl)
 		ctrl->step_start_ns = clock_now_ns(); /* each has the step's time */
 		set_deadline(ctrl);
 	}
-	if (!ctrl->nr_ioq && ctrl->opts.nr_io_queues && has_io(&ctrl->id))
+	if (!ctrl->nr_ioq && ctrl->opts.nr_io_queues && has_io(ctrl, &ctrl->id))
 		log_warn("no I/O queue came up, administration only name=\"%s\"", ctrl->name);
 	return 0;
 }
@@ -411,7 +415,7 @@ int nvmh_step_async_events(struct nvmh_ctrl *ctrl)
 	int ret;
 
 	/* one that has no health to warn about refuses them together with the rest */
-	if (has_io(&ctrl->id))
+	if (has_io(ctrl, &ctrl->id))
 		config |= AER_SMART_MASK;
 	ret = set_feature(ctrl, NVME_FEAT_FID_ASYNC_EVENT, config);
 	if (ret)

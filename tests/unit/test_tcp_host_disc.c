@@ -263,6 +263,26 @@ static void test_tcp_host_disc_unknown_format_is_refused(void **state)
 	watch_close(&w);
 }
 
+static void before_1_4(struct nvme_id_ctrl *id)
+{
+	id->cntrltype = 0;
+	id->sqes = id->cqes = 0;
+}
+
+static void test_tcp_host_disc_old_controller_has_no_type(void **state)
+{
+	static const struct fake_script script = { .identify = before_1_4 };
+	struct fake_opts fake = two_entries;
+	struct watch w;
+
+	(void)state;
+	fake.script = &script;
+	watch_open(&w, &fake, 0);
+	watch_until(&w, &w.nr_logs, 1);
+	assert_int_equal(w.s.t->aen_config, (uint32_t)NVME_CTRL_OAES_DL);
+	watch_close(&w);
+}
+
 static _Atomic uint16_t log_status;
 
 static bool refuse_log(struct fake_conn *c, const struct fake_cmd *cmd)
@@ -561,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_disc_change_without_end_pauses),
 		cmocka_unit_test(test_tcp_host_disc_absurd_counts_are_refused),
 		cmocka_unit_test(test_tcp_host_disc_unknown_format_is_refused),
+		cmocka_unit_test(test_tcp_host_disc_old_controller_has_no_type),
 		cmocka_unit_test(test_tcp_host_disc_any_status_is_an_end),
 		cmocka_unit_test(test_tcp_host_disc_events_without_end_are_bounded),
 		cmocka_unit_test(test_tcp_host_disc_controller_that_does_not_tell_is_asked),
