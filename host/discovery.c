@@ -183,7 +183,7 @@ static void tell(struct nvmh_ctrl *ctrl)
 	struct nvmh_discovery *d = ctrl->discovery;
 	struct nvmh_disc_log log = {
 		.genctr = d->genctr,
-		.entries = d->last.entries,
+		.entries = d->last.nr ? d->last.entries : NULL,
 		.nr = d->last.nr,
 		.may_stay = may_stay(&d->last),
 		.events = has_events(ctrl),

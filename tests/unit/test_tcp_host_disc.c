@@ -30,8 +30,10 @@ static void on_log(struct nvmh_ctrl *ctrl, const struct nvmh_disc_log *log, void
 	(void)ctrl;
 	w->nr_logs++;
 	w->log = *log;
-	memcpy(w->entries, log->entries,
-	       min_of(log->nr, (uint32_t)MAX_TOLD) * sizeof(w->entries[0]));
+	assert_true(!log->entries == !log->nr);
+	if (log->nr)
+		memcpy(w->entries, log->entries,
+		       min_of(log->nr, (uint32_t)MAX_TOLD) * sizeof(w->entries[0]));
 }
 
 static void on_error(struct nvmh_ctrl *ctrl, int err, const char *text, void *arg)
