@@ -69,7 +69,8 @@ struct nvmh_ctrl_opts {
 	uint32_t reconnect_delay_ms;
 	/*
 	 * tcp: tried again for so long since it was live (or opened), then it is NVMH_DEAD; 1: not at all, NVMH_NO_LIMIT: for ever; 0: 600000.
-	 * A refusal for good (an error with DNR; before it was live, any refusal of the Connect command) makes it NVMH_DEAD at once.
+	 * A refusal for good makes it NVMH_DEAD at once: an error with DNR; before it was live, also a Connect command that is refused for what it
+	 * says (host, subsystem, a parameter), not one to a controller that is busy.
 	 */
 	uint32_t ctrl_loss_ms;
 	/* The state changed (also told by nvmh_ctrl_state()); runs in the controller's thread, inside nvmh_ctrl_process(). May be NULL. */
