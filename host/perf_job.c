@@ -301,12 +301,12 @@ static void stop_measuring(struct perf_job *job, uint64_t now)
 	add_usage(job, 1);
 }
 
-/* What was due before the end and found no room. */
+/* What was due before the end and found no room. Where everything was started nothing was due. */
 static void count_overdue(struct perf_job *job, const struct pace *pace, uint64_t now)
 {
 	double each = job->opts->rate_bytes ? job->opts->grain : 1;
 
-	if (job->paced && pace->due < now)
+	if (job->paced && pace->due < now && !all_started(job))
 		job->nr_overdue = (uint64_t)((double)(now - pace->due) / (pace->interval * each));
 }
 
