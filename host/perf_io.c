@@ -204,7 +204,8 @@ static void not_submitted(struct perf_queue *pq, struct perf_slot *slot, int err
 
 	if (pq->gen)
 		nvmh_perf_verify_cancel(pq, slot);
-	if (pq->checking || !opts->random)
+	/* a Flush has no place: the slot still names that of its last I/O */
+	if (slot->dir != PERF_SYNC && (pq->checking || !opts->random))
 		pq->next = slot->unit;
 	if (err == -EAGAIN || (err == -ENOTCONN && (pq->target->keeps || opts->max_errors > 1))) {
 		pq->waiting = true;
