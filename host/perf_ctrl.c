@@ -24,24 +24,26 @@ enum {
 static int find_namespace(struct perf_target *t, char *error)
 {
 	uint32_t nsid = t->opts->nsid;
+	const struct nvmh_ns *ns = NULL;
 
 	if (nsid)
-		t->ns = nvmh_ctrl_ns_by_nsid(t->ctrl, nsid);
+		ns = nvmh_ctrl_ns_by_nsid(t->ctrl, nsid);
 	else if (nvmh_ctrl_nr_ns(t->ctrl))
-		t->ns = nvmh_ctrl_ns(t->ctrl, 0);
-	if (!t->ns && nsid)
+		ns = nvmh_ctrl_ns(t->ctrl, 0);
+	if (!ns && nsid)
 		return nvmh_perf_refuse(-ENOENT, error, "%s has no namespace %u",
 					nvmh_ctrl_name(t->ctrl), nsid);
-	if (!t->ns)
+	if (!ns)
 		return nvmh_perf_refuse(-ENOENT, error, "%s has no namespace",
 					nvmh_ctrl_name(t->ctrl));
+	t->ns = *ns;
 	return 0;
 }
 
 static int check_kind(struct perf_target *t, char *error)
 {
 	const struct perf_opts *opts = t->run->opts;
-	const struct nvmh_ns *ns = t->ns;
+	const struct nvmh_ns *ns = &t->ns;
 
 	if (ns->ms)
 		return nvmh_perf_refuse(-ENOTSUP, error,
@@ -62,7 +64,7 @@ static int check_kind(struct perf_target *t, char *error)
 static int check_sizes(struct perf_target *t, char *error)
 {
 	const struct perf_opts *opts = t->run->opts;
-	const struct nvmh_ns *ns = t->ns;
+	const struct nvmh_ns *ns = &t->ns;
 	uint32_t data = max_of(opts->uses[PERF_READ] ? opts->sizes[PERF_READ].max : 0,
 			       opts->uses[PERF_WRITE] ? opts->sizes[PERF_WRITE].max : 0);
 
@@ -86,7 +88,7 @@ static int check_sizes(struct perf_target *t, char *error)
 static int check_place(struct perf_target *t, char *error)
 {
 	const struct perf_opts *opts = t->run->opts;
-	const struct nvmh_ns *ns = t->ns;
+	const struct nvmh_ns *ns = &t->ns;
 	uint64_t bytes, end;
 
 	if (__builtin_mul_overflow(ns->nsze, (uint64_t)ns->lba_size, &bytes))
@@ -208,14 +210,14 @@ static void lost(struct perf_target *t)
 
 static void back(struct perf_target *t)
 {
-	const struct nvmh_ns *ns = nvmh_ctrl_ns_by_nsid(t->ctrl, t->ns->nsid);
+	const struct nvmh_ns *ns = nvmh_ctrl_ns_by_nsid(t->ctrl, t->ns.nsid);
 
 	t->lost_ns += clock_now_ns() - t->lost_since_ns;
 	t->lost_since_ns = 0;
-	if (ns && ns->nsze >= t->ns->nsze && ns->lba_size == t->ns->lba_size)
+	if (ns && ns->nsze >= t->ns.nsze && ns->lba_size == t->ns.lba_size)
 		return;
 	log_err("%s came back %s namespace %u", nvmh_ctrl_name(t->ctrl),
-		ns ? "with another" : "without", t->ns->nsid);
+		ns ? "with another" : "without", t->ns.nsid);
 	atomic_store(&t->run->failed, true);
 	atomic_store(&t->run->stop, true);
 }

@@ -152,7 +152,7 @@ static void failed(struct perf_queue *pq, const struct perf_slot *slot)
 	atomic_store_explicit(&run->failed, true, memory_order_relaxed);
 	if (++job->nr_errors <= PERF_MAX_TOLD)
 		log_err("%s nsid %u: %s%s failed with status %03xh, %s",
-			nvmh_ctrl_name(pq->target->ctrl), pq->target->ns->nsid,
+			nvmh_ctrl_name(pq->target->ctrl), pq->target->ns.nsid,
 			nvmh_perf_dir_name[slot->dir], place, status & ST_MASK, status_str(status));
 	if (atomic_fetch_add_explicit(&run->nr_errors, 1, memory_order_relaxed) + 1 >= max) {
 		atomic_store_explicit(&run->stop, true, memory_order_relaxed);
@@ -282,7 +282,7 @@ int nvmh_perf_io_begin(struct perf_queue *pq, uint8_t *mem, size_t stride)
 	const struct perf_opts *opts = pq->job->opts;
 	size_t i;
 
-	pq->lbas = opts->grain / pq->target->ns->lba_size;
+	pq->lbas = opts->grain / pq->target->ns.lba_size;
 	pq->writes_to_sync = opts->fsync ? opts->fsync : UINT64_MAX;
 	make_places(pq);
 	pq->slots = calloc(opts->iodepth, sizeof(*pq->slots));
@@ -298,7 +298,7 @@ int nvmh_perf_io_begin(struct perf_queue *pq, uint8_t *mem, size_t stride)
 
 		slot->pq = pq;
 		slot->iov = (struct iovec){ mem + i * stride, opts->grain };
-		nvmh_prep_rw(&slot->req, nvme_cmd_read, pq->target->ns->nsid, 0, pq->lbas,
+		nvmh_prep_rw(&slot->req, nvme_cmd_read, pq->target->ns.nsid, 0, pq->lbas,
 			     &slot->iov, 1, opts->grain);
 		slot->req.done = io_done;
 		slot->next_free = pq->free;

@@ -31,7 +31,7 @@ struct perf_target {
 	const struct perf_target_opts *opts;
 	struct perf_run *run;
 	struct nvmh_ctrl *ctrl;
-	const struct nvmh_ns *ns;
+	struct nvmh_ns ns;  /* as it was at the begin: a copy, which outlives every change of it */
 	uint64_t first_lba; /* of the part that is used */
 	uint64_t nr_units;  /* of opts->grain bytes, in that part */
 	uint16_t next_queue;

@@ -153,9 +153,9 @@ static void targets(const struct perf_run *run, struct perf_emit *e, struct perf
 		nvmh_perf_sum(run, PERF_ALL, i, sum);
 		nvmh_perf_emit_open(e, NULL, '{');
 		nvmh_perf_emit_text(e, "name", nvmh_ctrl_name(t->ctrl));
-		nvmh_perf_emit_number(e, "nsid", t->ns->nsid);
-		nvmh_perf_emit_number(e, "lba_size", t->ns->lba_size);
-		nvmh_perf_emit_number(e, "blocks", t->ns->nsze);
+		nvmh_perf_emit_number(e, "nsid", t->ns.nsid);
+		nvmh_perf_emit_number(e, "lba_size", t->ns.lba_size);
+		nvmh_perf_emit_number(e, "blocks", t->ns.nsze);
 		nvmh_perf_emit_number(e, "lost", t->nr_lost);
 		nvmh_perf_emit_real(e, "lost_s", (double)t->lost_ns / PERF_NS_PER_S);
 		nvmh_perf_emit_number(e, "errors", sum->nr_errors);

@@ -221,7 +221,7 @@ static void head(const struct perf_run *run, FILE *f)
 	for (i = 0; i < run->nr_targets; i++) {
 		const struct perf_target *t = &run->targets[i];
 
-		fprintf(f, "%s nsid %u", nvmh_ctrl_name(t->ctrl), t->ns->nsid);
+		fprintf(f, "%s nsid %u", nvmh_ctrl_name(t->ctrl), t->ns.nsid);
 		if (t->nr_lost)
 			fprintf(f, ", lost %u time%s, for %.1f s", t->nr_lost,
 				t->nr_lost == 1 ? "" : "s", (double)t->lost_ns / PERF_NS_PER_S);

@@ -58,7 +58,7 @@ static int run_step(const struct perf_opts *opts, struct perf_sweep_result *resu
 	if (!ret) {
 		take_results(&run, sum, step);
 		snprintf(result->target, sizeof(result->target), "%s nsid %u%s",
-			 nvmh_ctrl_name(run.targets[0].ctrl), run.targets[0].ns->nsid,
+			 nvmh_ctrl_name(run.targets[0].ctrl), run.targets[0].ns.nsid,
 			 run.nr_targets > 1 ? " and others" : "");
 	}
 	result->failed |= atomic_load(&run.failed);

@@ -47,7 +47,7 @@ static uint64_t unit_lba(const struct perf_queue *pq, const struct perf_slot *sl
 
 void nvmh_perf_verify_start(struct perf_queue *pq, struct perf_slot *slot)
 {
-	uint32_t lba_size = pq->target->ns->lba_size;
+	uint32_t lba_size = pq->target->ns.lba_size;
 	uint32_t i, b;
 
 	for (i = 0; i < slot->nr_units; i++) {
@@ -85,13 +85,13 @@ static void told(struct perf_queue *pq, const struct perf_bad *bad)
 	atomic_store_explicit(&job->run->mismatch, true, memory_order_relaxed);
 	if (++job->nr_bad <= PERF_MAX_TOLD)
 		nvmh_perf_fail(job, "%s nsid %u: %s", nvmh_ctrl_name(pq->target->ctrl),
-			       pq->target->ns->nsid, nvmh_perf_bad_text(bad, text, sizeof(text)));
+			       pq->target->ns.nsid, nvmh_perf_bad_text(bad, text, sizeof(text)));
 }
 
 /* Return: there was something to compare with. */
 static bool check_unit(struct perf_queue *pq, const struct perf_slot *slot, uint32_t i)
 {
-	uint32_t lba_size = pq->target->ns->lba_size;
+	uint32_t lba_size = pq->target->ns.lba_size;
 	uint32_t word = pq->gen[slot->unit + i];
 	uint64_t to = word & PERF_GEN_MASK, from = to;
 	struct perf_bad bad;

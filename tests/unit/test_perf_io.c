@@ -31,8 +31,7 @@ static struct perf_job job;
 static struct perf_part part;
 static struct perf_stats stats[PERF_DIRS];
 static struct perf_clock ticks = { .mult = UINT64_C(1) << 32 };
-static struct nvmh_ns ns = { .nsid = 1, .lba_size = BLOCK };
-static struct perf_target target = { .ns = &ns, .keeps = true };
+static struct perf_target target = { .ns = { .nsid = 1, .lba_size = BLOCK }, .keeps = true };
 static struct perf_queue pq;
 static uint8_t mem[DEPTH * BLOCK];
 

@@ -26,8 +26,8 @@ static struct perf_opts opts;
 static struct perf_run run;
 static struct perf_job job;
 static struct perf_part part;
-static struct nvmh_ns ns = { .nsid = 1, .lba_size = BLOCK };
-static struct perf_target target = { .ns = &ns, .first_lba = FIRST_LBA };
+static struct perf_target target = { .ns = { .nsid = 1, .lba_size = BLOCK },
+				     .first_lba = FIRST_LBA };
 static struct perf_queue pq;
 static uint32_t gen[UNITS], sure[UNITS];
 static _Alignas(8) uint8_t drive[UNITS * GRAIN];
