@@ -55,9 +55,10 @@ static int settle_time(struct perf_opts *opts, char *error)
 	if (opts->rate_bytes && opts->rate_iops)
 		return nvmh_perf_refuse(-EINVAL, error,
 					"--rate and --rate_iops exclude each other");
-	if (opts->poisson && !opts->rate_bytes && !opts->rate_iops)
+	if (opts->poisson && !opts->rate_bytes && !opts->rate_iops &&
+	    opts->sweep != PERF_SWEEP_RATE)
 		return nvmh_perf_refuse(-EINVAL, error,
-					"--rate_process needs --rate or --rate_iops");
+					"--rate_process needs --rate, --rate_iops or --sweep=rate");
 	if (!opts->runtime_ns && opts->time_based)
 		return nvmh_perf_refuse(-EINVAL, error, "--time_based needs --runtime");
 	if (!opts->runtime_ns && !opts->size && !opts->io_size)
