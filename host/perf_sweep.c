@@ -62,6 +62,7 @@ static int run_step(const struct perf_opts *opts, struct perf_sweep_result *resu
 			 run.nr_targets > 1 ? " and others" : "");
 	}
 	result->failed |= atomic_load(&run.failed);
+	result->ended |= atomic_load(&run.failed) && atomic_load(&run.stop);
 	result->interrupted |= atomic_load(&run.interrupted);
 	nvmh_perf_run_close(&run);
 	free(sum);
@@ -76,7 +77,7 @@ static int find_max(const struct perf_opts *opts, struct perf_sweep_result *resu
 	int ret = run_step(opts, result, &step, tick, error);
 
 	result->max_iops = step.iops;
-	if (!ret && !result->failed && !result->interrupted && step.iops < 1)
+	if (!ret && !result->ended && !result->interrupted && step.iops < 1)
 		ret = nvmh_perf_refuse(-EIO, error, "not one I/O was answered within --runtime");
 	return ret;
 }
@@ -96,7 +97,7 @@ int nvmh_perf_sweep(const struct perf_opts *opts, struct perf_sweep_result *resu
 	*now = *opts;
 	if (opts->sweep == PERF_SWEEP_RATE)
 		ret = find_max(now, result, tick, error);
-	for (i = 0; !ret && i < opts->nr_steps && !result->failed && !result->interrupted; i++) {
+	for (i = 0; !ret && i < opts->nr_steps && !result->ended && !result->interrupted; i++) {
 		struct perf_step *step = &result->steps[i];
 
 		step->load = (double)opts->steps[i] / PERF_MICRO;

@@ -28,6 +28,7 @@ struct perf_sweep_result {
 	uint16_t nr_steps;
 	struct perf_step steps[PERF_MAX_LIST];
 	bool failed; /* as struct perf_run says */
+	bool ended;  /* by what failed: no more steps */
 	bool interrupted;
 	char target[400]; /* the first one's name, for titles */
 };
