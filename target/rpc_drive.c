@@ -469,18 +469,22 @@ static void release_drive(struct nvmet_rpc_call *call, struct json_object *param
 static void await_changer(struct changer *ch, const struct timespec *until)
 {
 	struct nvmet_rpc_error err = { 0 };
+	pthread_t thread = ch->thread;
 
-	if (!pthread_clockjoin_np(ch->thread, NULL, CLOCK_MONOTONIC, until))
+	if (!pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, until))
 		return;
 	log_err("the kernel does not finish a change of driver, not waiting for it (its log may say why: dmesg) method=%s drive=%s",
 		ch->wait.method, ch->bdf);
 	nvmet_rpc_errno(&err, -ESHUTDOWN, "the daemon is stopping; the kernel goes on with it");
 	wait_end(&ch->wait, NULL, &err);
 	ch->wait.call = NULL;
-	pthread_detach(ch->thread);
+	if (atomic_exchange(&ch->state, CHANGE_LEFT) == CHANGE_ENDED) {
+		/* after all: what it sends, to a loop that must still be there, frees it */
+		pthread_join(thread, NULL);
+		return;
+	}
+	pthread_detach(thread);
 	nr_changers--;
-	if (atomic_exchange(&ch->state, CHANGE_LEFT) == CHANGE_ENDED)
-		nr_changers++; /* after all: what it sent frees it */
 }
 
 void nvmet_rpc_drive_stop(void)
