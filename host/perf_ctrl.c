@@ -180,9 +180,7 @@ int nvmh_perf_ctrl_open(struct perf_target *t, char *error)
 	if (!ret)
 		ret = nvmh_ctrl_wait(t->ctrl, LIVE_TIMEOUT_MS);
 	if (ret)
-		return nvmh_perf_refuse(ret, error, "%s",
-					ret == -ETIMEDOUT ? nvmh_ctrl_error(t->ctrl)
-							  : nvmh_strerror());
+		return nvmh_perf_refuse(ret, error, "%s", nvmh_strerror());
 	ret = check_queues(t, error);
 	if (!ret)
 		ret = find_namespace(t, error);
