@@ -51,8 +51,10 @@ static bool close_output(FILE *f)
 	bool good = !fflush(f) && !ferror(f);
 	int err = errno;
 
-	if (f != stdout && fclose(f))
+	if (f != stdout && fclose(f) && good) {
+		err = errno;
 		good = false;
+	}
 	if (!good)
 		fprintf(stderr, "nvmetcp-perf: the results cannot be written: %s\n", strerror(err));
 	return good;
