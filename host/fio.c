@@ -198,16 +198,18 @@ static int nvmh_init(struct thread_data *td)
 {
 	struct nvmh_options *o = td->eo;
 	struct nvmh_data *data;
+	/* a thread of io_submit_mode=offload has not been set up; it may be one of many, for which
+	 * the job's controller has no queues */
+	bool offload = !td->io_ops_data;
 	int ret;
 
-	/* a thread of io_submit_mode=offload has not been set up */
-	if (!td->io_ops_data && get_target(td))
+	if (offload && get_target(td))
 		return 1;
 	data = td->io_ops_data;
 	data->sent = calloc(td->o.iodepth, sizeof(*data->sent));
 	if (!data->sent)
 		return refuse(td, ENOMEM, "out of memory");
-	ret = nvmh_fio_job_open(data->target, td->o.use_thread, td->o.iodepth, o->hipri,
+	ret = nvmh_fio_job_open(data->target, td->o.use_thread && !offload, td->o.iodepth, o->hipri,
 				&data->job);
 	return ret ? refuse(td, -ret, nvmh_fio_error()) : 0;
 }
