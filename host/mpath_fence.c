@@ -88,29 +88,28 @@ void nvmh_mpath_fence_begin(struct mpath_path *path)
 	const struct nvmh_ctrl *ctrl = path->ctrl;
 	struct mpath_fence *f;
 	uint64_t now = clock_now_ns();
+	uint64_t before_ns;
+	bool full;
 
 	if (!ctrl->ops->remote || mp->opts.hold_ms == NVMH_NO_HOLD) {
 		quiet(mp, slot, ctrl->assoc);
 		return;
 	}
-	if (slot->nr_fences == MPATH_MAX_FENCES) {
-		/* the newer one is quiet later, and by time alone it is so for both */
-		memmove(slot->fence, slot->fence + 1,
-			(MPATH_MAX_FENCES - 1) * sizeof(slot->fence[0]));
-		slot->nr_fences--;
-		slot->fence[0].ciu = 0;
-	}
-	f = &slot->fence[slot->nr_fences];
+	/*
+	 * No room: the newest stands for the one before it, too. It is quiet later, and by time alone
+	 * it is so for both. The oldest stays, for a reset that is on its way is its own.
+	 */
+	full = slot->nr_fences == MPATH_MAX_FENCES;
+	before_ns = slot->nr_fences ? slot->fence[slot->nr_fences - 1].until_ns : 0;
+	f = &slot->fence[slot->nr_fences - full];
 	*f = (struct mpath_fence){
 		.assoc = ctrl->assoc,
-		.until_ns = quiet_at(mp, ctrl, now),
+		.until_ns = max_of(quiet_at(mp, ctrl, now), before_ns),
 		.cntlid = ctrl->cntlid,
-		.ciu = id_u8(&ctrl->id, ID_CIU),
+		.ciu = full ? 0 : id_u8(&ctrl->id, ID_CIU),
 		.cirn = id_cirn(&ctrl->id),
 	};
-	if (slot->nr_fences)
-		f->until_ns = max_of(f->until_ns, slot->fence[slot->nr_fences - 1].until_ns);
-	slot->nr_fences++;
+	slot->nr_fences += !full;
 	log_info("path lost, its writes are held name=\"%s\" cntlid=%u for_ms=%llu", ctrl->name,
 		 ctrl->cntlid, (unsigned long long)((f->until_ns - now) / NS_PER_MS));
 }

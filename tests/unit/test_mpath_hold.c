@@ -399,6 +399,43 @@ static void test_mpath_ccr_helper_is_lost(void **state)
 	rig_close(&rig);
 }
 
+/* So many losses that one has no place of its own: the answer is still the first one's. */
+static void test_mpath_ccr_answer_is_for_the_one_that_was_asked_about(void **state)
+{
+	struct rig_io io[MPATH_MAX_FENCES + 1];
+	struct mpath_slot *slot;
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	offer_ccr();
+	fake_path[0].by_hand = fake_path[1].by_hand = true;
+	fake_path[1].ccr_silent = true;
+	fake_path_set_ana(&fake_path[1], (uint8_t[]){ NVME_ANA_STATE_NONOPTIMIZED }, 1);
+	rig_open_up(&rig, 2, &an_hour);
+	slot = &mpath_of(rig.ctrl)->slot[0];
+	for (i = 0; i < ARRAY_SIZE(io); i++) {
+		rig_until(&rig, rig_up(&rig, 0));
+		lose_write(&rig, &io[i], nvme_cmd_write);
+		rig_until(&rig, !rig_up(&rig, 0));
+		fake_path[0].unreachable = false;
+	}
+	assert_int_equal(slot->nr_fences, MPATH_MAX_FENCES);
+	assert_int_equal(atomic_load(&slot->fenced), 0);
+	fake_path[1].ccr_dw0 = 1;
+	fake_path[1].ccr_silent = false;
+	rig_until(&rig, fake_path[1].nr_ccr == 1);
+	fake_path[1].ccr_silent = true;
+	rig_settle(&rig);
+	assert_int_equal(atomic_load(&slot->fenced), 1);
+	/* the last two go by time, together */
+	fake_path[1].ccr_silent = false;
+	rig_until(&rig, fake_path[1].nr_ccr == MPATH_MAX_FENCES - 1);
+	rig_settle(&rig);
+	assert_int_equal(atomic_load(&slot->fenced), MPATH_MAX_FENCES - 1);
+	rig_close(&rig);
+}
+
 #define hold_test(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -417,6 +454,7 @@ int main(void)
 		hold_test(test_mpath_ccr_that_fails_leaves_it_to_time),
 		hold_test(test_mpath_ccr_is_not_asked_of_who_has_none),
 		hold_test(test_mpath_ccr_helper_is_lost),
+		hold_test(test_mpath_ccr_answer_is_for_the_one_that_was_asked_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
