@@ -25,6 +25,8 @@ enum {
 	ID_CQT = 386,	/* Command Quiesce Time, 2 bytes, milliseconds */
 	ID_CCRL = 1807, /* Cross-Controller Reset Limit; 0: it has no such command */
 
+	KAS_UNIT_MS = 100,
+
 	OPC_CCR = 0x38,
 	CCR_DONE = 1 << 0, /* dword 0: Immediate Reset Successful */
 	ST_CCR_IN_PROGRESS = 0x13f,
@@ -59,6 +61,14 @@ static uint64_t id_cirn(const struct nvme_id_ctrl *id)
 
 /* ---- time ---- */
 
+/* The controller rounds what it was told up to its granularity (KAS). */
+static uint64_t kato_ms(const struct nvmh_ctrl *ctrl)
+{
+	uint64_t unit_ms = max_of((uint64_t)le16toh(ctrl->id.kas) * KAS_UNIT_MS, UINT64_C(1));
+
+	return (ctrl->opts.kato_ms + unit_ms - 1) / unit_ms * unit_ms;
+}
+
 /*
  * The controller notices within KATO, or two of them where traffic counts and is looked at once per
  * KATO, after the last that it got of us: which it did now at the latest. The specification's time
@@ -66,7 +76,7 @@ static uint64_t id_cirn(const struct nvme_id_ctrl *id)
  */
 static uint64_t quiet_at(const struct mpath *mp, const struct nvmh_ctrl *ctrl, uint64_t now)
 {
-	uint64_t kato_ns = ctrl->opts.kato_ms * NS_PER_MS;
+	uint64_t kato_ns = kato_ms(ctrl) * NS_PER_MS;
 	uint64_t cqt_ns = id_cqt(&ctrl->id) * NS_PER_MS;
 	uint32_t n = le32toh(ctrl->id.ctratt) & NVME_CTRL_CTRATT_TBKAS ? 3 : 2;
 

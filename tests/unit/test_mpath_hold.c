@@ -87,6 +87,36 @@ static void test_mpath_hold_lasts_kato_and_cqt(void **state)
 	check_held_for(120, &(struct nvmh_mpath_opts){ .hold_ms = 120 });
 }
 
+/* The controller's timer is as long as its granularity has it, not as we asked. */
+static void test_mpath_hold_rounds_kato_up_as_the_controller_does(void **state)
+{
+	static const struct {
+		uint16_t kas;
+		uint64_t kato_ms;
+	} want[] = { { 0, RIG_KATO_MS }, { 1, 100 }, { 10, 1000 }, { 0xffff, 6553500 } };
+	const struct mpath_slot *slot;
+	struct rig_io io;
+	uint64_t start;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		fake_path_init();
+		fake_path[0].by_hand = true;
+		fake_path[0].id.kas = htole16(want[i].kas);
+		rig_open_up(&rig, 2, NULL);
+		slot = &mpath_of(rig.ctrl)->slot[0];
+		fake_path[0].ctrl->heard_ns = start = clock_now_ns();
+		lose_write(&rig, &io, nvme_cmd_write);
+		/* told from when it was reached: exact */
+		while (!slot->nr_fences)
+			nvmh_ctrl_process(rig.ctrl);
+		assert_true(slot->fence[0].until_ns >= start + 2 * want[i].kato_ms * NS_PER_MS);
+		rig_close(&rig);
+	}
+}
+
 /* Lost at once after it was live, it was reached just now: the specification's times. */
 static void test_mpath_hold_counts_from_when_it_was_reached(void **state)
 {
@@ -442,6 +472,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hold_test(test_mpath_hold_lasts_kato_and_cqt),
+		hold_test(test_mpath_hold_rounds_kato_up_as_the_controller_does),
 		hold_test(test_mpath_hold_counts_from_when_it_was_reached),
 		hold_test(test_mpath_hold_is_not_for_all),
 		hold_test(test_mpath_hold_one_path_waits_for_the_old_controller),
