@@ -241,7 +241,7 @@ static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 		nvmh_mpath_io_end(mq, io, ST_ABORT_REQ, NULL);
 		return;
 	}
-	if (io->once || (fail_ns && now - io->since_ns >= fail_ns)) {
+	if (io->once) {
 		nvmh_mpath_io_end(mq, io, ST_HOST_PATH_ERROR, NULL);
 		return;
 	}
@@ -252,6 +252,8 @@ static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 		nvmh_mpath_io_end(mq, io, ST_INVALID_FIELD | ST_DNR, NULL);
 	else if (ret == -ENOTCONN && (status = hopeless(mq, io)))
 		nvmh_mpath_io_end(mq, io, status, NULL);
+	else if (ret == -ENOTCONN && fail_ns && now - io->since_ns >= fail_ns)
+		nvmh_mpath_io_end(mq, io, ST_HOST_PATH_ERROR, NULL);
 	else
 		nvmh_mpath_hold(mq, io);
 }

@@ -278,6 +278,22 @@ static void test_mpath_hold_comes_before_fast_io_fail(void **state)
 	rig_close(&rig);
 }
 
+/* The hold is no lack of a path: with one, the write does not fail, however long it was held. */
+static void test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there(void **state)
+{
+	struct nvmh_mpath_opts opts = { .fast_io_fail_ms = 1, .hold_ms = 50 };
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, &opts);
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_wait(&rig, &io, 0);
+	assert_int_equal(fake_path[1].nr_ios, 1);
+	rig_close(&rig);
+}
+
 /* What must not be executed twice ends with an error, but not before the old one is quiet. */
 static void test_mpath_hold_does_not_repeat_what_counts_twice(void **state)
 {
@@ -479,6 +495,7 @@ int main(void)
 		hold_test(test_mpath_hold_many_losses_in_a_row),
 		hold_test(test_mpath_hold_stale_write_does_not_overtake),
 		hold_test(test_mpath_hold_comes_before_fast_io_fail),
+		hold_test(test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there),
 		hold_test(test_mpath_hold_does_not_repeat_what_counts_twice),
 		hold_test(test_mpath_ccr_at_once_lets_go),
 		hold_test(test_mpath_ccr_that_takes_time_is_found_in_the_log),
