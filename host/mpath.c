@@ -117,6 +117,20 @@ static void wake_owners(struct mpath *mp)
 		nvmh_queue_kick(&mp->ctrl->ioq[i]);
 }
 
+/* Whether a request may be held because a lost controller may still execute it. */
+static bool may_hold(const struct mpath *mp)
+{
+	uint32_t nr_fences = 0;
+	uint32_t nr_reqs = 0;
+	uint16_t i;
+
+	for (i = 0; i < NVMH_MAX_PATHS; i++)
+		nr_fences += mp->slot[i].nr_fences;
+	for (i = 0; nr_fences && i < mp->ctrl->nr_ioq; i++)
+		nr_reqs += atomic_load(&mp->ctrl->ioq[i].outstanding);
+	return nr_reqs;
+}
+
 /* LIVE, CONNECTING, or given up, as the paths are. */
 static void follow(struct mpath *mp)
 {
@@ -136,7 +150,8 @@ static void follow(struct mpath *mp)
 		ctrl->error[0] = '\0';
 		nvmh_ctrl_set_state(ctrl, NVMH_LIVE);
 	}
-	if (!up && count(mp, MPATH_DEAD) == count_paths(mp) && !count(mp, MPATH_DRAIN)) {
+	if (!up && count(mp, MPATH_DEAD) == count_paths(mp) && !count(mp, MPATH_DRAIN) &&
+	    !may_hold(mp)) {
 		why_none(mp, text, sizeof(text));
 		nvmh_ctrl_lost(ctrl, "all paths were given up: %s", text);
 	}

@@ -278,6 +278,37 @@ static void test_mpath_hold_comes_before_fast_io_fail(void **state)
 	rig_close(&rig);
 }
 
+/* Nor does giving the last path up. */
+static void test_mpath_hold_comes_before_giving_up(void **state)
+{
+	struct nvmh_mpath_opts opts = { .hold_ms = 3600000 };
+	struct rig rig = { 0 };
+	struct nvmh_ctrl_opts path = rig_path(&rig, 0);
+	struct nvmh_mpath_path info;
+	struct mpath_slot *slot;
+	struct rig_io io, read;
+
+	(void)state;
+	path.ctrl_loss_ms = 1;
+	fake_path[0].by_hand = true;
+	assert_int_equal(nvmh_mpath_open_with(&path, 1, &opts, &fake_path_ops, &rig.ctrl), 0);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+	slot = &mpath_of(rig.ctrl)->slot[0];
+	lose_write(&rig, &io, nvme_cmd_write);
+	rig_until(&rig, !nvmh_mpath_path(rig.ctrl, 0, &info) && info.state == NVMH_DEAD);
+	rig_settle(&rig);
+	assert_int_equal(io.nr_done, 0);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_CONNECTING);
+	/* for what was never sent nothing is waited for */
+	rig_read(&rig, 1, &read, 1);
+	rig_wait(&rig, &read, ST_HOST_PATH_ERROR);
+	slot->fence[0].until_ns = 0;
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_DEAD);
+	assert_int_equal(io.nr_done, 1);
+	assert_true(io.req.status == ST_HOST_PATH_ERROR || io.req.status == ST_HOST_ABORTED);
+	rig_close(&rig);
+}
+
 /* The hold is no lack of a path: with one, the write does not fail, however long it was held. */
 static void test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there(void **state)
 {
@@ -495,6 +526,7 @@ int main(void)
 		hold_test(test_mpath_hold_many_losses_in_a_row),
 		hold_test(test_mpath_hold_stale_write_does_not_overtake),
 		hold_test(test_mpath_hold_comes_before_fast_io_fail),
+		hold_test(test_mpath_hold_comes_before_giving_up),
 		hold_test(test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there),
 		hold_test(test_mpath_hold_does_not_repeat_what_counts_twice),
 		hold_test(test_mpath_ccr_at_once_lets_go),
