@@ -242,7 +242,7 @@ static void test_mpath_hold_stale_write_does_not_overtake(void **state)
 
 	(void)state;
 	fake_path[0].by_hand = true;
-	rig_open_up(&rig, 2, NULL);
+	rig_open_up(&rig, 2, &(struct nvmh_mpath_opts){ .hold_ms = 3600000 });
 	rig_write(&rig, 0, &io, 7, 0x99);
 	stale = fake_path_find(&fake_path[0])->sqe;
 	memcpy(data, fake_path_find(&fake_path[0])->data, sizeof(data));
@@ -254,6 +254,7 @@ static void test_mpath_hold_stale_write_does_not_overtake(void **state)
 	fake_path_execute(&stale, data, NULL);
 	assert_int_equal(io.nr_done, 0);
 	assert_int_equal(fake_path[1].nr_ios, 0);
+	mpath_of(rig.ctrl)->slot[0].fence[0].until_ns = 0;
 	rig_wait(&rig, &io, 0);
 	rig_write(&rig, 0, &newer, 7, 0xaa);
 	rig_wait(&rig, &newer, 0);
