@@ -340,7 +340,8 @@ void nvmh_mpath_ana_run(struct mpath_path *path, uint64_t now_ns)
 
 	if (!ana->used || !path->live || ana->busy || now_ns < ana->after_ns)
 		return;
-	if (ana->change_ns && now_ns - ana->change_ns > anatt_ms * NS_PER_MS) {
+	/* what was told just now is later than @now_ns */
+	if (ana->change_ns && now_ns > ana->change_ns + anatt_ms * NS_PER_MS) {
 		ana->change_ns = 0;
 		nvmh_mpath_path_refuse(
 			path, "a namespace is in the ANA change state for longer than ANATT, %u s",

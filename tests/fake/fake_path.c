@@ -161,6 +161,13 @@ static void complete(struct nvmh_queue *q, struct nvmh_req *req, uint16_t status
 	nvmh_queue_complete(q, req, &cqe);
 }
 
+static bool is_silent(const struct fake_path *p, const struct nvme_sqe *sqe)
+{
+	if (sqe->opcode == nvme_admin_get_log_page)
+		return p->ana_silent && (le32_get(sqe->cdw10) & 0xff) == NVME_LOG_LID_ANA;
+	return p->ccr_silent && sqe->opcode == 0x38;
+}
+
 static int poll_admin(struct fake_path *p, struct nvmh_queue *q)
 {
 	uint8_t *page = calloc(1, 1 << 20);
@@ -173,7 +180,7 @@ static int poll_admin(struct fake_path *p, struct nvmh_queue *q)
 	assert(page);
 	for (i = 0; i < ADMIN_QUEUE_ENTRIES; i++) {
 		req = p->admin[i];
-		if (!req || (p->ccr_silent && req->sqe.opcode == 0x38))
+		if (!req || is_silent(p, &req->sqe))
 			continue;
 		p->admin[i] = NULL;
 		dw0 = 0;
@@ -404,9 +411,8 @@ static int fake_queue_create(struct nvmh_ctrl *ctrl, struct nvmh_queue *q)
 
 static int fake_quiesce(struct nvmh_ctrl *ctrl, bool shutdown)
 {
-	(void)ctrl;
 	(void)shutdown;
-	return 0;
+	return path_of(ctrl)->stay_open ? -EAGAIN : 0;
 }
 
 static void fake_queue_free(struct nvmh_queue *q)

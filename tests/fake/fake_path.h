@@ -53,6 +53,8 @@ struct fake_path {
 	uint16_t ccr_status;
 	uint32_t ccr_dw0;
 	uint8_t ccr_log[64];
+	bool ana_silent; /* the ANA log is not answered */
+	bool stay_open;	 /* the connections are not closed when they should be */
 	bool ccr_silent; /* Cross-Controller Resets are not answered */
 	/* what happened */
 	uint32_t nr_connects;

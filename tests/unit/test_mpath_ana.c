@@ -223,6 +223,29 @@ static void test_mpath_ana_change_for_too_long_resets(void **state)
 	rig_close(&rig);
 }
 
+/* A log that takes its time to come does not shorten the time for the change. */
+static void test_mpath_ana_change_told_slowly_is_no_change_for_too_long(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	set(0, OPT);
+	set(1, OPT);
+	rig_open_up(&rig, 2, NULL);
+	set(1, CHANGE);
+	fake_path[1].ana_silent = true;
+	rig_until(&rig, fake_path_event(&fake_path[1], ANA_NOTICE));
+	rig_until(&rig, mpath_of(rig.ctrl)->slot[1].own->ana.busy);
+	poll(NULL, 0, 150); /* longer than the pause between two readings */
+	fake_path[1].ana_silent = false;
+	nvmh_ctrl_kick(fake_path[1].ctrl);
+	rig_until(&rig, nvmh_mpath_ana_state(rig.ctrl, 1, 1) == CHANGE);
+	rig_settle(&rig);
+	assert_true(rig_up(&rig, 1));
+	assert_int_equal(fake_path[1].nr_connects, 1);
+	rig_close(&rig);
+}
+
 /* A new namespace is not used before the log has it. */
 static void test_mpath_ana_new_namespace_waits_for_the_log(void **state)
 {
@@ -379,6 +402,7 @@ int main(void)
 		ana_test(test_mpath_ana_status_on_the_only_path_waits),
 		ana_test(test_mpath_ana_status_without_ana_is_retried_a_few_times),
 		ana_test(test_mpath_ana_change_for_too_long_resets),
+		ana_test(test_mpath_ana_change_told_slowly_is_no_change_for_too_long),
 		ana_test(test_mpath_ana_new_namespace_waits_for_the_log),
 		ana_test(test_mpath_ana_unreadable_log_refuses_the_path),
 		ana_test(test_mpath_ana_log_in_pieces_or_not_at_all),
