@@ -250,6 +250,8 @@ int nvmh_mpath_ana_parse(const uint8_t *log, uint32_t len, const struct nvme_id_
 
 /* mpath_fence.c: the controller's thread */
 void nvmh_mpath_fence_begin(struct mpath_path *path); /* its association was lost just now */
+/* nvmh_mpath_fence_renew() - and it was still connected until just now */
+void nvmh_mpath_fence_renew(struct mpath_path *path);
 void nvmh_mpath_fence_run(struct mpath *mp, uint8_t slot, uint64_t now_ns);
 void nvmh_mpath_fence_free(struct mpath *mp);
 

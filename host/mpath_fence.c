@@ -124,6 +124,25 @@ void nvmh_mpath_fence_begin(struct mpath_path *path)
 		 ctrl->cntlid, (unsigned long long)((f->until_ns - now) / NS_PER_MS));
 }
 
+/* Whether @f's connections are still open: then its time has not begun, and it is being shut down. */
+static bool is_open(const struct mpath_path *path, const struct mpath_fence *f)
+{
+	return path && path->ctrl->phase == NVMH_PHASE_QUIET && path->ctrl->assoc == f->assoc;
+}
+
+void nvmh_mpath_fence_renew(struct mpath_path *path)
+{
+	struct mpath_slot *slot = &path->mp->slot[path->slot];
+	struct mpath_fence *f;
+
+	if (!slot->nr_fences)
+		return;
+	f = &slot->fence[slot->nr_fences - 1];
+	if (f->assoc == path->ctrl->assoc)
+		f->until_ns =
+			max_of(f->until_ns, quiet_at(path->mp, path->ctrl, clock_now_ns()));
+}
+
 /* ---- Cross-Controller Reset ---- */
 
 static void ccr_done(struct nvmh_req *req)
@@ -271,7 +290,7 @@ void nvmh_mpath_fence_run(struct mpath *mp, uint8_t slot_index, uint64_t now)
 	struct mpath_fence *f = &slot->fence[0];
 	bool reset;
 
-	while (slot->nr_fences) {
+	while (slot->nr_fences && !is_open(slot->own, f)) {
 		reset = ccr_run(mp, &slot->ccr, f, now);
 		if (!reset && now < f->until_ns)
 			return;

@@ -336,8 +336,12 @@ static bool run_removal(struct mpath_path *path, uint64_t now_ns)
 
 int nvmh_mpath_path_run(struct mpath_path *path, uint64_t now_ns)
 {
+	bool closing = path->ctrl->phase == NVMH_PHASE_QUIET;
 	int n = nvmh_ctrl_process(path->ctrl);
 
+	/* until its connections are closed, what was sent may still reach it */
+	if (closing)
+		nvmh_mpath_fence_renew(path);
 	nvmh_mpath_ana_run(path, now_ns);
 	return run_removal(path, now_ns) ? n + 1 : n;
 }

@@ -310,6 +310,36 @@ static void test_mpath_hold_comes_before_giving_up(void **state)
 	rig_close(&rig);
 }
 
+/* A path that is shut down goes on until its connections are closed: the time counts from then. */
+static void test_mpath_hold_counts_from_when_it_is_closed(void **state)
+{
+	struct nvmh_mpath_opts opts = { .hold_ms = 20 };
+	struct mpath_slot *slot;
+	struct rig_io io;
+	uint64_t closed;
+	struct rig rig;
+
+	(void)state;
+	fake_path[0].by_hand = fake_path[0].stay_open = true;
+	offer_ccr();
+	rig_open_up(&rig, 2, &opts);
+	slot = &mpath_of(rig.ctrl)->slot[0];
+	rig_write(&rig, 0, &io, 7, 0x99);
+	assert_int_equal(nvmh_mpath_remove(rig.ctrl, 0), 0);
+	slot->own->deadline_ns = 1; /* it was drained for long enough */
+	rig_until(&rig, slot->own->ctrl->phase == NVMH_PHASE_QUIET);
+	poll(NULL, 0, 50);
+	rig_settle(&rig);
+	assert_int_equal(atomic_load(&slot->fenced), 0);
+	assert_int_equal(fake_path[1].nr_ccr, 0);
+	poll(NULL, 0, 50);
+	fake_path[0].stay_open = false;
+	closed = clock_now_ns();
+	rig_wait(&rig, &io, 0);
+	assert_true(clock_now_ns() - closed >= 20ull * NS_PER_MS);
+	rig_close(&rig);
+}
+
 /* The hold is no lack of a path: with one, the write does not fail, however long it was held. */
 static void test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there(void **state)
 {
@@ -528,6 +558,7 @@ int main(void)
 		hold_test(test_mpath_hold_stale_write_does_not_overtake),
 		hold_test(test_mpath_hold_comes_before_fast_io_fail),
 		hold_test(test_mpath_hold_comes_before_giving_up),
+		hold_test(test_mpath_hold_counts_from_when_it_is_closed),
 		hold_test(test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there),
 		hold_test(test_mpath_hold_does_not_repeat_what_counts_twice),
 		hold_test(test_mpath_ccr_at_once_lets_go),
