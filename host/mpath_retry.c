@@ -80,9 +80,9 @@ static bool retry_lost(struct mpath_queue *mq, struct mpath_io *io, const struct
 {
 	if (!mq->q->qid && !admin_reads_only(io->req))
 		return false;
-	/* a local controller is reset before its commands are given back */
-	if (mq->q->qid && path->ctrl->ops->remote && !changes_nothing(io->req)) {
-		io->fenced = true;
+	if (mq->q->qid && !changes_nothing(io->req)) {
+		/* a local controller is reset before its commands are given back */
+		io->fenced = path->ctrl->ops->remote;
 		io->once = !repeatable(io->req);
 	}
 	nvmh_mpath_hold(mq, io);

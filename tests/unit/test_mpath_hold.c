@@ -380,6 +380,41 @@ static void test_mpath_hold_does_not_repeat_what_counts_twice(void **state)
 	}
 }
 
+/* A local controller is quiet when it gives its commands back, but may have executed them. */
+static void test_mpath_hold_local_path_does_not_repeat_them_either(void **state)
+{
+	static const struct {
+		uint8_t opcode;
+		uint16_t status;
+	} want[] = { { nvme_cmd_write, 0 },
+		     { nvme_zns_cmd_append, ST_HOST_PATH_ERROR },
+		     { nvme_cmd_resv_register, ST_HOST_PATH_ERROR },
+		     { 0xc1, ST_HOST_PATH_ERROR } };
+	struct nvmh_transport_ops local = fake_path_ops;
+	struct nvmh_ctrl_opts path;
+	struct rig_io io;
+	struct rig rig;
+	size_t i;
+
+	(void)state;
+	local.remote = false;
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		fake_path_init();
+		memset(&rig, 0, sizeof(rig));
+		path = rig_path(&rig, 0);
+		fake_path[0].by_hand = true;
+		assert_int_equal(nvmh_mpath_open_with(&path, 1, NULL, &local, &rig.ctrl), 0);
+		rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+		rig_prep(&io, want[i].opcode, 1, 7, 0x99);
+		rig_start(&rig, 0, &io);
+		fake_path_lose(&fake_path[0]);
+		fake_path[0].by_hand = false;
+		rig_wait(&rig, &io, want[i].status);
+		assert_int_equal(fake_path[0].nr_ios, want[i].status ? 1 : 2);
+		rig_close(&rig);
+	}
+}
+
 /* ---- Cross-Controller Reset ---- */
 
 static const struct nvmh_mpath_opts an_hour = { .hold_ms = 3600000 };
@@ -561,6 +596,7 @@ int main(void)
 		hold_test(test_mpath_hold_counts_from_when_it_is_closed),
 		hold_test(test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there),
 		hold_test(test_mpath_hold_does_not_repeat_what_counts_twice),
+		hold_test(test_mpath_hold_local_path_does_not_repeat_them_either),
 		hold_test(test_mpath_ccr_at_once_lets_go),
 		hold_test(test_mpath_ccr_that_takes_time_is_found_in_the_log),
 		hold_test(test_mpath_ccr_that_fails_leaves_it_to_time),
