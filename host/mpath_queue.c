@@ -225,8 +225,11 @@ int nvmh_mpath_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	io->once = false;
 	io->cancelled = false;
 	list_init(&io->link);
-	ret = nvmh_mpath_io_send(mq, io);
+	/* behind what waits for room, or that would wait as long as new ones come */
+	mq->untried = mq->crowded && !list_empty(&mq->held);
+	ret = mq->untried ? -EAGAIN : nvmh_mpath_io_send(mq, io);
 	if (ret == -ENOTCONN || ret == -EAGAIN) {
+		mq->crowded |= ret == -EAGAIN;
 		nvmh_mpath_hold(mq, io);
 		ret = 0;
 	}
@@ -276,7 +279,7 @@ int nvmh_mpath_queue_arm(struct nvmh_queue *q)
 	uint8_t i;
 
 	/* the wake-up for it may be the one that was just emptied */
-	if (!list_empty(&mq->held) && atomic_load(&mq->mp->news) != mq->seen)
+	if (!list_empty(&mq->held) && (mq->untried || atomic_load(&mq->mp->news) != mq->seen))
 		return 1;
 	for (i = 0; i < nr; i++) {
 		path = mpath_path_at(mq->mp, i);

@@ -245,9 +245,14 @@ static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 		nvmh_mpath_io_end(mq, io, ST_HOST_PATH_ERROR, NULL);
 		return;
 	}
-	ret = io->not_before_ns > now ? -EAGAIN : nvmh_mpath_io_send(mq, io);
+	if (io->not_before_ns > now) {
+		nvmh_mpath_hold(mq, io);
+		return;
+	}
+	ret = nvmh_mpath_io_send(mq, io);
 	if (!ret)
 		return;
+	mq->crowded |= ret == -EAGAIN;
 	if (ret == -EINVAL)
 		nvmh_mpath_io_end(mq, io, ST_INVALID_FIELD | ST_DNR, NULL);
 	else if (ret == -ENOTCONN && (status = hopeless(mq, io)))
@@ -268,6 +273,7 @@ void nvmh_mpath_pump(struct mpath_queue *mq)
 		return;
 	mq->pumping = true;
 	mq->seen = atomic_load(&mq->mp->news);
+	mq->crowded = mq->untried = false;
 	now = clock_now_ns();
 	/* a callback may make the list longer, even in between */
 	list_splice_tail(&todo, &mq->held);

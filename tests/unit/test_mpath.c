@@ -429,6 +429,56 @@ static void test_mpath_full_path_queue_holds(void **state)
 	rig_close(&rig);
 }
 
+struct hog {
+	struct rig_io io;
+	struct nvmh_queue *q;
+	uint32_t left;
+};
+
+static void hog_done(struct nvmh_req *req)
+{
+	struct hog *hog = req->arg;
+
+	hog->io.nr_done++;
+	if (hog->left && hog->left--)
+		assert_int_equal(nvmh_queue_submit(hog->q, req), 0);
+}
+
+/* And in turn, though each that ends is followed by another at once. */
+static void test_mpath_full_path_queue_starves_nobody(void **state)
+{
+	struct nvmh_ctrl_opts more;
+	struct hog hog[16];
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	more = rig_path(&rig, 1);
+	fake_path[1].queue_size = 5;
+	rig_open_up(&rig, 1, NULL);
+	assert_int_equal(nvmh_mpath_add(rig.ctrl, &more), 1);
+	rig_until(&rig, rig_up(&rig, 1));
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, !rig_up(&rig, 0));
+	for (i = 0; i < 16; i++) {
+		rig_prep(&hog[i].io, nvme_cmd_read, 1, i, 0);
+		hog[i].io.req.done = hog_done;
+		hog[i].io.req.arg = &hog[i];
+		hog[i].q = nvmh_ctrl_queue(rig.ctrl, 0);
+		hog[i].left = 50;
+		rig_start(&rig, 0, &hog[i].io);
+	}
+	rig_until(&rig, hog[15].io.nr_done == 10);
+	for (i = 0; i < 16; i++) {
+		assert_true(hog[i].io.nr_done >= 9 && hog[i].io.nr_done <= 11);
+		hog[i].left = 0;
+	}
+	for (i = 0; i < 16; i++)
+		rig_until(&rig, hog[i].io.req.state == 0);
+	rig_close(&rig);
+}
+
 /* ---- what comes back to the caller ---- */
 
 /* What is held ends; what is with a path is left to its controller, which gets an Abort. */
@@ -547,6 +597,16 @@ int main(void)
 		mpath_test(test_mpath_answer_of_the_command_is_the_answer),
 		mpath_test(test_mpath_retry_delay_is_honoured),
 		mpath_test(test_mpath_full_path_queue_holds),
+		mpath_test(test_mpath_full_path_queue_starves_nobody),
+		mpath_test(test_mpath_other_subsystem_is_refused),
+		mpath_test(test_mpath_other_namespace_is_left_out),
+		mpath_test(test_mpath_namespaces_change_come_and_go),
+		mpath_test(test_mpath_namespace_made_anew_is_taken_by_all),
+		mpath_test(test_mpath_max_xfer_is_the_least),
+		mpath_test(test_mpath_fewer_queues_on_a_path),
+		mpath_test(test_mpath_remove_drains_and_frees),
+		mpath_test(test_mpath_functions_refuse_other_controllers),
+		mpath_test(test_mpath_events_of_paths_are_told),
 		mpath_test(test_mpath_cancel_ends_what_is_held),
 		mpath_test(test_mpath_events_are_passed_on),
 		mpath_test(test_mpath_admin_reads_survive_a_loss_others_do_not),
