@@ -450,7 +450,8 @@ int nvmh_ctrl_process(struct nvmh_ctrl *ctrl)
 	ctrl->in_process = true;
 	nvmh_fd_drain(ctrl->event_fd);
 	nvmh_fd_drain(ctrl->timer_fd);
-	if (ctrl->ops->process && ctrl->phase != NVMH_PHASE_END)
+	/* those below a stacked one have descriptors of their own to empty */
+	if (ctrl->ops->process && (ctrl->phase != NVMH_PHASE_END || ctrl->ops->stacked))
 		n += ctrl->ops->process(ctrl);
 	if (atomic_load(&ctrl->adminq.state) != NVMH_Q_DOWN) {
 		nvmh_fd_drain(ctrl->adminq.event_fd);

@@ -443,7 +443,7 @@ int nvmh_queue_arm(struct nvmh_queue *q)
 	state = atomic_load(&q->state);
 	if (state == NVMH_Q_FLUSH || atomic_load(&q->check))
 		return 1;
-	if (state == NVMH_Q_LIVE || state == NVMH_Q_STOPPED)
+	if (state == NVMH_Q_LIVE || state == NVMH_Q_STOPPED || q->ops->stacked)
 		return q->ops->queue_arm(q);
 	return 0;
 }

@@ -271,6 +271,33 @@ static void test_mpath_given_up_ends_everything_once(void **state)
 	rig_close(&rig);
 }
 
+/* A dead controller has nothing to do: its descriptor, and its queues', do not say that it has. */
+static void test_mpath_dead_sleeps(void **state)
+{
+	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	struct nvmh_queue *q;
+	struct rig_io io;
+	struct rig rig;
+	uint32_t i;
+
+	(void)state;
+	fake_path[0].by_hand = true;
+	rig_open_up(&rig, 2, NULL);
+	q = nvmh_ctrl_queue(rig.ctrl, 0);
+	pfd[0].fd = nvmh_ctrl_fd(rig.ctrl);
+	pfd[1].fd = nvmh_queue_fd(q);
+	rig_read(&rig, 0, &io, 1);
+	nvmh_ctrl_shutdown(rig.ctrl);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_DEAD);
+	assert_int_equal(io.nr_done, 1);
+	for (i = 0; i < 5; i++) {
+		rig_turn(&rig);
+		assert_int_equal(nvmh_queue_arm(q), 0);
+	}
+	assert_int_equal(poll(pfd, 2, 0), 0);
+	rig_close(&rig);
+}
+
 static void test_mpath_close_under_held_requests_completes_them(void **state)
 {
 	struct rig_io io[6];
@@ -591,6 +618,7 @@ int main(void)
 		mpath_test(test_mpath_all_paths_lost_holds_and_keeps_the_order),
 		mpath_test(test_mpath_fast_io_fail_ends_what_has_no_path),
 		mpath_test(test_mpath_given_up_ends_everything_once),
+		mpath_test(test_mpath_dead_sleeps),
 		mpath_test(test_mpath_close_under_held_requests_completes_them),
 		mpath_test(test_mpath_reset_costs_no_request),
 		mpath_test(test_mpath_transient_answer_is_retried_a_few_times),
