@@ -376,6 +376,8 @@ static int check(const struct nvmh_ctrl_opts *paths, uint16_t nr_paths,
 	if (opts->hold_ms < NVMH_NO_HOLD)
 		return nvmh_error(-EINVAL, "hold_ms: %d is below %d (none)", opts->hold_ms,
 				  NVMH_NO_HOLD);
+	if (!paths[0].trtype)
+		return nvmh_error(-EINVAL, "path 0: trtype: \"\" is neither \"pcie\" nor \"tcp\"");
 	for (i = 1; !ret && i < nr_paths; i++)
 		ret = check_path(&paths[0], &paths[i], i);
 	return ret;

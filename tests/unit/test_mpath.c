@@ -53,6 +53,21 @@ static void test_mpath_open_wrong_options_are_named(void **state)
 	}
 }
 
+static void test_mpath_open_without_trtype_is_refused(void **state)
+{
+	struct nvmh_ctrl *ctrl = NULL;
+	struct nvmh_ctrl_opts path;
+	struct rig rig;
+
+	(void)state;
+	path = rig_path(&rig, 0);
+	path.trtype = NULL;
+	path.kato_ms = 0;
+	assert_int_equal(nvmh_mpath_open(&path, 1, NULL, &ctrl), -EINVAL);
+	assert_non_null(strstr(nvmh_strerror(), "trtype"));
+	assert_null(ctrl);
+}
+
 static void test_mpath_open_is_live_with_the_first_path(void **state)
 {
 	struct rig rig;
@@ -610,6 +625,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		mpath_test(test_mpath_open_wrong_options_are_named),
+		mpath_test(test_mpath_open_without_trtype_is_refused),
 		mpath_test(test_mpath_open_is_live_with_the_first_path),
 		mpath_test(test_mpath_open_all_paths_refused_is_dead_and_says_why),
 		mpath_test(test_mpath_policy_chooses),
