@@ -180,6 +180,7 @@ int nvmh_mpath_io_send(struct mpath_queue *mq, struct mpath_io *io)
 {
 	uint32_t tried = 0;
 	int result = -ENOTCONN;
+	bool lost = false; /* a path, and that is not known to all yet */
 	uint8_t slot;
 	int ret;
 
@@ -188,11 +189,12 @@ int nvmh_mpath_io_send(struct mpath_queue *mq, struct mpath_io *io)
 		if (!ret)
 			return 0;
 		tried |= BIT(slot);
+		lost |= ret == -ENOTCONN;
 		/* room may come; a length that one path cannot take another may */
 		if (ret == -EAGAIN || (ret == -EINVAL && result != -EAGAIN))
 			result = ret;
 	}
-	return result;
+	return result == -EINVAL && lost ? -ENOTCONN : result;
 }
 
 static struct mpath_ns *find_ns(struct mpath_queue *mq, uint32_t nsid)

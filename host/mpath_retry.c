@@ -223,6 +223,20 @@ static uint16_t hopeless(struct mpath_queue *mq, const struct mpath_io *io)
 	return status;
 }
 
+/* The same where the paths that are usable cannot take it: one that is not may, or had it already. */
+static uint16_t too_much(const struct mpath_queue *mq)
+{
+	const struct mpath_path *path;
+	uint8_t i;
+
+	for (i = 0; i < NVMH_MAX_PATHS; i++) {
+		path = mpath_path_at(mq->mp, i);
+		if (path && mpath_path_is(path, MPATH_DOWN))
+			return 0;
+	}
+	return ST_INVALID_FIELD | ST_DNR;
+}
+
 /* Sends the request, ends it, or holds it on. */
 static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 {
@@ -253,12 +267,11 @@ static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 	if (!ret)
 		return;
 	mq->crowded |= ret == -EAGAIN;
-	if (ret == -EINVAL)
-		nvmh_mpath_io_end(mq, io, ST_INVALID_FIELD | ST_DNR, NULL);
-	else if (ret == -ENOTCONN && (status = hopeless(mq, io)))
+	status = ret == -EINVAL ? too_much(mq) : ret == -ENOTCONN ? hopeless(mq, io) : 0;
+	if (!status && ret != -EAGAIN && fail_ns && now - io->since_ns >= fail_ns)
+		status = ST_HOST_PATH_ERROR;
+	if (status)
 		nvmh_mpath_io_end(mq, io, status, NULL);
-	else if (ret == -ENOTCONN && fail_ns && now - io->since_ns >= fail_ns)
-		nvmh_mpath_io_end(mq, io, ST_HOST_PATH_ERROR, NULL);
 	else
 		nvmh_mpath_hold(mq, io);
 }

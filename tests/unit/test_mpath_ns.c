@@ -143,6 +143,38 @@ static void test_mpath_max_xfer_is_the_least(void **state)
 	rig_close(&rig);
 }
 
+/* A command under way that only its own path can take is not refused by another: it waits. */
+static void test_mpath_too_long_for_the_other_path_waits(void **state)
+{
+	static uint8_t data[8192];
+	struct nvmh_ctrl_opts more;
+	struct rig_io io, late;
+	struct rig rig;
+
+	(void)state;
+	more = rig_path(&rig, 1);
+	fake_path[0].by_hand = true;
+	fake_path[1].max_xfer = 4096;
+	rig_open_up(&rig, 1, NULL);
+	rig_prep(&io, nvme_cmd_read, 1, 1, 0);
+	io.iov = (struct iovec){ data, sizeof(data) };
+	io.req.len = sizeof(data);
+	late = io;
+	late.req.iov = &late.iov;
+	late.req.arg = &late;
+	rig_start(&rig, 0, &io);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	assert_int_equal(nvmh_mpath_add(rig.ctrl, &more), 1);
+	rig_until(&rig, rig_up(&rig, 1));
+	rig_settle(&rig);
+	assert_int_equal(io.nr_done, 0);
+	assert_int_equal(nvmh_queue_submit(nvmh_ctrl_queue(rig.ctrl, 0), &late.req), -EINVAL);
+	fake_path[0].by_hand = fake_path[0].unreachable = false;
+	rig_wait(&rig, &io, 0);
+	rig_close(&rig);
+}
+
 /* The second queue of a path that granted one: the other path has it; without that, an error. */
 static void test_mpath_fewer_queues_on_a_path(void **state)
 {
@@ -228,6 +260,7 @@ int main(void)
 		mpath_test(test_mpath_namespaces_change_come_and_go),
 		mpath_test(test_mpath_namespace_made_anew_is_taken_by_all),
 		mpath_test(test_mpath_max_xfer_is_the_least),
+		mpath_test(test_mpath_too_long_for_the_other_path_waits),
 		mpath_test(test_mpath_fewer_queues_on_a_path),
 		mpath_test(test_mpath_remove_drains_and_frees),
 		mpath_test(test_mpath_functions_refuse_other_controllers),
