@@ -129,6 +129,9 @@ static void happen(struct load *l)
 	case 2:
 	case 3:
 		p->unreachable = false;
+		/* at once: pauses get longer with each loss, and little would happen in the end */
+		if (p->ctrl)
+			p->ctrl->pause_until_ns = 0;
 		break;
 	case 4:
 		/* one path always stays good, that the test ends */
