@@ -170,9 +170,9 @@ struct mpath_queue {
 	uint32_t seen;	  /* mp->news at the last pump */
 	uint8_t last_slot;
 	bool pumping;
-	bool crowded; /* something is held for want of room on the paths */
-	bool untried; /* and something else behind it, that may have a path with room */
-	_Atomic uint64_t turns;		      /* polls begun */
+	bool crowded;		/* something is held for want of room on the paths */
+	bool untried;		/* and something else behind it, that may have a path with room */
+	_Atomic uint64_t turns; /* polls begun */
 	_Atomic uint32_t out[NVMH_MAX_PATHS]; /* outstanding, by slot */
 	_Atomic uint64_t ios_sent[NVMH_MAX_PATHS];
 	_Atomic uint64_t failed_over[NVMH_MAX_PATHS];

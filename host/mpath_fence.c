@@ -139,8 +139,7 @@ void nvmh_mpath_fence_renew(struct mpath_path *path)
 		return;
 	f = &slot->fence[slot->nr_fences - 1];
 	if (f->assoc == path->ctrl->assoc)
-		f->until_ns =
-			max_of(f->until_ns, quiet_at(path->mp, path->ctrl, clock_now_ns()));
+		f->until_ns = max_of(f->until_ns, quiet_at(path->mp, path->ctrl, clock_now_ns()));
 }
 
 /* ---- Cross-Controller Reset ---- */
