@@ -140,8 +140,8 @@ struct fake_pcie {
 	uint32_t features[256]; /* dword 11 of Set Features; a reset makes it 0 */
 	uint8_t smart[512];	/* the SMART log, if smart_is_set */
 	bool smart_is_set;
-	uint8_t report[4096]; /* Reservation Report */
-	uint64_t keys[2];     /* of the last reservation command */
+	_Alignas(8) uint8_t report[4096]; /* Reservation Report */
+	uint64_t keys[2];		  /* of the last reservation command */
 	struct nvme_dsm_range ranges[MAX_DSM_RANGES];
 	uint8_t security[4096]; /* what was sent last, and is received */
 	uint8_t image[1 << 17]; /* downloaded firmware */
