@@ -9,7 +9,7 @@
  * Input: 8 bytes of geometry, 16 of the CDB, 2 of the data's length and direction; then answers
  * (2 bytes of status, 4 of dword 0) and data, as far as they go.
  *
- * fuzz-sources: host/scsi.c host/scsi_ops.c host/scsi_sense.c host/scsi_inquiry.c host/scsi_vpd.c host/scsi_rw.c host/scsi_blocks.c host/scsi_mode.c host/scsi_log.c host/scsi_admin.c host/scsi_pr.c host/error.c
+ * fuzz-sources: host/scsi.c host/scsi_ops.c host/scsi_sense.c host/scsi_inquiry.c host/scsi_vpd.c host/scsi_rw.c host/scsi_blocks.c host/scsi_mode.c host/scsi_log.c host/scsi_admin.c host/scsi_pr.c host/error.c common/status.c
  * fuzz-libs:
  */
 #include <stdlib.h>
