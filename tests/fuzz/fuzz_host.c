@@ -10,7 +10,7 @@
  * reach.
  *
  * fuzz-sources: host/tcp_queue.c host/tcp_recv.c host/tcp_place.c host/queue.c host/error.c
- * fuzz-sources: common/pdu_rx.c common/pdu_tx.c common/crc.c common/iov.c common/log.c
+ * fuzz-sources: common/pdu_rx.c common/pdu_tx.c common/crc.c common/iov.c common/log.c common/status.c
  * fuzz-libs: -lisal
  * fuzz-canary: corpus
  */
@@ -89,6 +89,18 @@ void nvmh_ctrl_lost(struct nvmh_ctrl *ctrl, const char *fmt, ...)
 void nvmh_ctrl_kick(struct nvmh_ctrl *ctrl)
 {
 	(void)ctrl;
+}
+
+enum nvmh_state nvmh_ctrl_state(const struct nvmh_ctrl *ctrl)
+{
+	(void)ctrl;
+	return NVMH_LIVE;
+}
+
+void nvmh_power_note(struct nvmh_ctrl *ctrl, const struct nvmh_req *req)
+{
+	(void)ctrl;
+	(void)req;
 }
 
 bool nvmh_recover_ask(struct nvmh_queue *q, const struct nvmh_req *req, enum nvmh_late rung)
