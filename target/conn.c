@@ -106,6 +106,9 @@ static void conn_close_msg(struct loop_msg *msg)
 		/* This may run before the turn's own flush: the response to Disconnect is still to
 		 * go out. */
 		nvmet_conn_flush(conn);
+		/* Who sees the end of a queue's connection may connect a queue of that id. */
+		if (conn->sq.ctrl && conn->sq.qid && !conn->sq.outstanding)
+			nvmet_sq_detach(&conn->sq);
 		nvmet_conn_close(conn);
 	}
 	nvmet_conn_idle(conn);
