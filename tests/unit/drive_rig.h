@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_DRIVE_RIG_H
 #define TESTS_UNIT_DRIVE_RIG_H
 
+#include "tests/unit/cores_rig.h"
 #include "tests/unit/sysfs_rig.h"
 
 #include "common/clock.h"
@@ -29,42 +30,12 @@ static const char json[] =
 
 enum {
 	CRD1 = 1 << ST_CRD_SHIFT,
-	PATIENCE_MS = 60000,
 };
 
 static struct fake_pcie *drive[2];
 static struct fake_sq *admin, *io[FAKE_CORES];
 
 /* ---- the tests' own ---- */
-
-static inline void stop_loop(struct loop_work *w)
-{
-	(void)w;
-	loop_stop(loop_current());
-}
-
-static inline void turn(void)
-{
-	for (int i = 0; i < FAKE_CORES; i++) {
-		struct loop_work work;
-
-		loop_work_init(&work, stop_loop);
-		loop_defer(nvmet.cores[i]->loop, &work);
-		assert_int_equal(loop_run(nvmet.cores[i]->loop), 0);
-	}
-}
-
-/* Turns the cores until @what; fails when that takes too long. */
-#define until(what)                                                       \
-	do {                                                              \
-		uint64_t end = clock_now_ms() + PATIENCE_MS;              \
-		while (!(what)) {                                         \
-			if (clock_now_ms() > end)                         \
-				fail_msg("waited in vain for %s", #what); \
-			turn();                                           \
-			usleep(200);                                      \
-		}                                                         \
-	} while (0)
 
 static inline struct nvmet_ns *ns_of(int i)
 {

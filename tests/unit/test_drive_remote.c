@@ -18,12 +18,12 @@
 #include "target/drive.h"
 #include "tests/fake/fake_sq.h"
 #include "tests/fake/fake_target.h"
+#include "tests/unit/cores_rig.h"
 
 #define SUBSYS "nqn.2026-01.org.example:front"
 
 enum {
 	CRD1 = 1 << ST_CRD_SHIFT,
-	PATIENCE_MS = 60000,
 	BLOCKS = FAKE_MEM_BYTES / FAKE_LBA_BYTES,
 };
 
@@ -99,35 +99,6 @@ static const struct fake_script script = {
 };
 
 /* ---- the daemon ---- */
-
-static void stop_loop(struct loop_work *w)
-{
-	(void)w;
-	loop_stop(loop_current());
-}
-
-static void turn(void)
-{
-	for (int i = 0; i < FAKE_CORES; i++) {
-		struct loop_work work;
-
-		loop_work_init(&work, stop_loop);
-		loop_defer(nvmet.cores[i]->loop, &work);
-		assert_int_equal(loop_run(nvmet.cores[i]->loop), 0);
-	}
-}
-
-/* Turns the cores until @what; fails when that takes too long. */
-#define until(what)                                                       \
-	do {                                                              \
-		uint64_t end = clock_now_ms() + PATIENCE_MS;              \
-		while (!(what)) {                                         \
-			if (clock_now_ms() > end)                         \
-				fail_msg("waited in vain for %s", #what); \
-			turn();                                           \
-			usleep(200);                                      \
-		}                                                         \
-	} while (0)
 
 static struct nvmet_ns *the_ns(void)
 {
