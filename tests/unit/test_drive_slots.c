@@ -7,7 +7,7 @@
 
 #define OTHER "0000:03:00.0"
 
-static struct fake_pcie *to_free;
+static struct fake_pcie *another; /* freed after the test, also when that failed */
 
 #define locked_of(f, what)                        \
 	({                                        \
@@ -100,6 +100,7 @@ static struct fake_pcie *start_other(void)
 {
 	struct fake_pcie *other = fake_pcie_create(); /* 0000:03:00.0 */
 
+	another = other;
 	fake_pcie_add_ns(other, 1, 9, 64);
 	memcpy(other->id.sn, "OTHER", 5);
 	other->id.hmpre = other->id.hmmin = htole32(16);
@@ -118,7 +119,16 @@ static void end_other(struct fake_pcie *other)
 	pthread_mutex_lock(&other->lock);
 	assert_false(other->open);
 	pthread_mutex_unlock(&other->lock);
-	fake_pcie_free(other);
+}
+
+static int teardown_other(void **state)
+{
+	int ret = teardown(state);
+
+	assert_false(another->open);
+	fake_pcie_free(another);
+	another = NULL;
+	return ret;
 }
 
 /* Looks that found nothing, some 25 of them. */
@@ -163,8 +173,9 @@ static void test_drives_that_cannot_be_ours_are_not_asked(void **state)
 	put("0x1b36\n", "bus/pci/devices/" OTHER "/vendor");
 	locked_of(other, other->open = false);
 	look_for_a_while();
+	assert_int_equal(atomic_load(&other->enables), 0);
+	set_driver(OTHER, "nvme"); /* first: at no time is it one that may be asked */
 	put("0x0\n", "bus/pci/devices/" OTHER "/vendor");
-	set_driver(OTHER, "nvme");
 	look_for_a_while();
 	assert_int_equal(atomic_load(&other->enables), 0);
 	end_other(other);
@@ -181,16 +192,6 @@ static void test_drive_that_is_asked_is_let_go_at_the_end(void **state)
 	pull(0, A);
 	until(atomic_load(&other->enables) == 1);
 	assert_true(locked_of(other, other->open));
-	to_free = other;
-}
-
-static int teardown_other(void **state)
-{
-	int ret = teardown(state);
-
-	assert_false(to_free->open);
-	fake_pcie_free(to_free);
-	return ret;
 }
 
 static void test_another_drive_in_its_place_is_left_alone(void **state)
@@ -247,6 +248,8 @@ static void test_drive_missing_at_start_is_served_when_plugged_in(void **state)
 	assert_int_equal(flush(0, 0), 0);
 }
 
+#define TEST_OTHER(name) cmocka_unit_test_setup_teardown(name, setup, teardown_other)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,10 +257,9 @@ int main(void)
 		TEST(test_drive_comes_back_in_another_slot),
 		TEST(test_another_drive_in_its_place_is_left_alone),
 		TEST(test_drive_moved_to_a_slot_of_vfio_pci_is_recognised),
-		TEST(test_another_drive_of_vfio_pci_is_asked_once_and_let_go),
-		TEST(test_drives_that_cannot_be_ours_are_not_asked),
-		cmocka_unit_test_setup_teardown(test_drive_that_is_asked_is_let_go_at_the_end,
-						setup, teardown_other),
+		TEST_OTHER(test_another_drive_of_vfio_pci_is_asked_once_and_let_go),
+		TEST_OTHER(test_drives_that_cannot_be_ours_are_not_asked),
+		TEST_OTHER(test_drive_that_is_asked_is_let_go_at_the_end),
 		TEST(test_changed_namespace_of_a_drive_that_returns_stays_lost),
 		TEST_MISSING(test_drive_missing_at_start_is_served_when_plugged_in),
 	};
