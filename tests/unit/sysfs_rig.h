@@ -22,12 +22,25 @@
 
 static char root[64];
 
+/* What others see of a file is all of it or nothing, as with the kernel's. */
+static inline void put_file(const char *text, const char *path)
+{
+	char new_path[264];
+	FILE *file;
+
+	snprintf(new_path, sizeof(new_path), "%s.new", path);
+	file = fopen(new_path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	assert_int_equal(rename(new_path, path), 0);
+}
+
 __attribute__((format(printf, 2, 3))) static inline void put(const char *text, const char *fmt, ...)
 {
 	char path[256];
 	char *p = path;
 	va_list ap;
-	FILE *file;
 	int n;
 
 	n = snprintf(path, sizeof(path), "%s/sys/", root);
@@ -39,12 +52,8 @@ __attribute__((format(printf, 2, 3))) static inline void put(const char *text, c
 		mkdir(path, 0755);
 		*p = '/';
 	}
-	if (!text)
-		return;
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
+	if (text)
+		put_file(text, path);
 }
 
 static inline void set_driver(const char *bdf, const char *driver)
@@ -57,16 +66,24 @@ static inline void set_driver(const char *bdf, const char *driver)
 	assert_int_equal(symlink(driver, path), 0);
 }
 
+/* A function is there with its driver, at once: its folder is made elsewhere. */
 static inline void plug(const char *bdf, const char *driver)
 {
-	char path[256];
+	char from[256];
+	char to[256];
+	char link[300];
 
-	put("0x010802\n", "bus/pci/devices/%s/class", bdf);
-	put("(null)\n", "bus/pci/devices/%s/driver_override", bdf);
+	put("0x010802\n", "plugged/%s/class", bdf);
+	put("(null)\n", "plugged/%s/driver_override", bdf);
 	put(NULL, "kernel/iommu_groups/7/devices/");
-	set_driver(bdf, driver);
-	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/iommu_group", root, bdf);
-	assert_true(!symlink("7", path) || errno == EEXIST);
+	put(NULL, "bus/pci/drivers/%s/", driver);
+	snprintf(from, sizeof(from), "%s/sys/plugged/%s", root, bdf);
+	snprintf(link, sizeof(link), "%s/driver", from);
+	assert_int_equal(symlink(driver, link), 0);
+	snprintf(link, sizeof(link), "%s/iommu_group", from);
+	assert_int_equal(symlink("7", link), 0);
+	snprintf(to, sizeof(to), "%s/sys/bus/pci/devices/%s", root, bdf);
+	assert_int_equal(rename(from, to), 0);
 }
 
 /* As the kernel's driver tells which drive it has. */
@@ -86,10 +103,14 @@ static inline int remove_one(const char *path, const struct stat *st, int flag, 
 
 static inline void unplug(const char *bdf)
 {
-	char path[256];
+	char from[256];
+	char to[256];
 
-	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s", root, bdf);
-	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	put(NULL, "unplugged/");
+	snprintf(from, sizeof(from), "%s/sys/bus/pci/devices/%s", root, bdf);
+	snprintf(to, sizeof(to), "%s/sys/unplugged/%s", root, bdf);
+	assert_int_equal(rename(from, to), 0);
+	nftw(to, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static char bound[16]; /* what was handed to vfio-pci */
