@@ -138,6 +138,34 @@ static void look_for_a_while(void)
 		assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
 }
 
+struct view {
+	struct loop_msg msg;
+	struct nvmet_drive *drive;
+	bool wrong; /* the drive where ours was is another */
+	bool asked; /* OTHER was, and is remembered */
+	atomic_bool there;
+};
+
+static void take_view(struct loop_msg *msg)
+{
+	struct view *v = container_of(msg, struct view, msg);
+
+	v->wrong = v->drive->wrong;
+	for (unsigned int i = 0; i < ARRAY_SIZE(v->drive->probe.asked); i++)
+		v->asked |= !strcmp(v->drive->probe.asked[i].bdf, OTHER);
+	atomic_store(&v->there, true);
+}
+
+/* What drive A's thread thinks. The cores turn meanwhile: it may wait for them. */
+static struct view view(void)
+{
+	struct view v = { .msg.fn = take_view, .drive = nvmet_drive_find(A) };
+
+	loop_send(v.drive->loop, &v.msg);
+	until(atomic_load(&v.there));
+	return v;
+}
+
 static void test_another_drive_of_vfio_pci_is_asked_once_and_let_go(void **state)
 {
 	struct fake_pcie *other = start_other();
@@ -152,8 +180,9 @@ static void test_another_drive_of_vfio_pci_is_asked_once_and_let_go(void **state
 	assert_int_equal(locked_of(other, other->hmb_offers), 0);
 	assert_true(atomic_load(&other->notified)); /* an orderly end */
 	/* plugged in anew it may be another */
+	assert_true(view().asked);
 	unplug(OTHER);
-	usleep(200000);
+	until(!view().asked);
 	plug(OTHER, "vfio-pci");
 	until(atomic_load(&other->enables) == 2 && !locked_of(other, other->open));
 	end_other(other);
@@ -210,13 +239,13 @@ static void test_another_drive_in_its_place_is_left_alone(void **state)
 	assert_int_equal(atomic_load(&drive[0]->enables), enables + 1); /* once is enough */
 	/* the kernel's driver has one that says it is not ours: not even bound */
 	unplug(A);
-	usleep(200000);
+	until(!view().wrong);
 	plug(A, "nvme");
 	name_drive(A, "OTHER\n");
-	usleep(200000);
+	until(view().wrong);
 	assert_string_equal(bound, "");
 	unplug(A);
-	usleep(200000);
+	until(!view().wrong);
 	locked(0, (int)!memcpy(drive[0]->id.sn, "FAKE1", 5));
 	put_back(0, A, "vfio-pci");
 	until(!away(0));
