@@ -75,15 +75,18 @@ int nvmh_vfio_open(const char *bdf, struct nvmh_vfio **vfiop)
 	};
 	struct nvmh_vfio *vfio = function_at(bdf);
 	struct fake_pcie *f = vfio ? vfio->f : NULL;
+	bool busy;
 
 	if (!f || atomic_load(&f->gone))
 		return nvmh_error(-ENODEV, "no PCI function at %s", bdf);
-	if (f->open)
-		return nvmh_error(-EBUSY, "%s is in use", bdf);
 	pthread_mutex_lock(&f->lock);
+	busy = f->open;
 	f->open = true;
-	nvmh_dma_init(&f->dma, ranges, ARRAY_SIZE(ranges));
+	if (!busy)
+		nvmh_dma_init(&f->dma, ranges, ARRAY_SIZE(ranges));
 	pthread_mutex_unlock(&f->lock);
+	if (busy)
+		return nvmh_error(-EBUSY, "%s is in use", bdf);
 	fake_pcie_step(f); /* the registers have their values */
 	*vfiop = vfio;
 	return 0;
