@@ -156,7 +156,7 @@ static void take_view(struct loop_msg *msg)
 	atomic_store(&v->there, true);
 }
 
-/* What drive A's thread thinks. The cores turn meanwhile: it may wait for them. */
+/* What drive A's thread thinks between two looks. The cores turn meanwhile: it may wait for them. */
 static struct view view(void)
 {
 	struct view v = { .msg.fn = take_view, .drive = nvmet_drive_find(A) };
@@ -188,7 +188,10 @@ static void test_another_drive_of_vfio_pci_is_asked_once_and_let_go(void **state
 	end_other(other);
 }
 
-/* Somebody has it open, it is of another make, or the kernel's driver has it: not touched. */
+/*
+ * Somebody has it open, it is of another make, or the kernel's driver has it: not touched. A look that
+ * has begun with one of these is over before that ends.
+ */
 static void test_drives_that_cannot_be_ours_are_not_asked(void **state)
 {
 	struct fake_pcie *other = start_other();
@@ -200,10 +203,12 @@ static void test_drives_that_cannot_be_ours_are_not_asked(void **state)
 	look_for_a_while();
 	assert_int_equal(atomic_load(&other->enables), 0);
 	put("0x1b36\n", "bus/pci/devices/" OTHER "/vendor");
+	view();
 	locked_of(other, other->open = false);
 	look_for_a_while();
 	assert_int_equal(atomic_load(&other->enables), 0);
-	set_driver(OTHER, "nvme"); /* first: at no time is it one that may be asked */
+	set_driver(OTHER, "nvme");
+	view();
 	put("0x0\n", "bus/pci/devices/" OTHER "/vendor");
 	look_for_a_while();
 	assert_int_equal(atomic_load(&other->enables), 0);
