@@ -110,6 +110,38 @@ static void test_tcp_host_slow_bring_up_is_kept_alive(void **state)
 	session_close(&s);
 }
 
+static atomic_bool io_queue_asked;
+
+static bool note_io_queue(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	(void)cmd;
+	if (c->qid)
+		atomic_store(&io_queue_asked, true);
+	return c->qid;
+}
+
+/* Its owner may give a queue up while it comes up: the Connect there is the library's own. */
+static void test_tcp_host_slow_queue_that_connects_is_released(void **state)
+{
+	static const struct fake_script script = { .connect = note_io_queue };
+	struct nvmh_ctrl_opts opts = { .nr_io_queues = 1 };
+	struct session s;
+	struct pollfd pfd;
+
+	(void)state;
+	atomic_store(&io_queue_asked, false);
+	session_open(&s, &(struct fake_opts){ .script = &script }, &opts);
+	pfd = (struct pollfd){ .fd = nvmh_ctrl_fd(s.ctrl), .events = POLLIN };
+	while (!atomic_load(&io_queue_asked)) {
+		poll(&pfd, 1, 10);
+		nvmh_ctrl_process(s.ctrl);
+		assert_string_equal(nvmh_ctrl_error(s.ctrl), "");
+	}
+	assert_false(nvmh_queue_poll(nvmh_ctrl_queue(s.ctrl, 0)));
+	nvmh_queue_release(nvmh_ctrl_queue(s.ctrl, 0));
+	session_close(&s);
+}
+
 /* ---- byte by byte ---- */
 
 static void dribble(struct fake_conn *c, const uint8_t *p, size_t len)
@@ -329,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_slow_silence_at_any_command_ends),
 		cmocka_unit_test(test_tcp_host_slow_refusal_of_any_command_is_survived),
 		cmocka_unit_test(test_tcp_host_slow_bring_up_is_kept_alive),
+		cmocka_unit_test(test_tcp_host_slow_queue_that_connects_is_released),
 		cmocka_unit_test(test_tcp_host_slow_bytes_do_not_extend_a_bring_up),
 		cmocka_unit_test(test_tcp_host_slow_bytes_do_not_extend_a_command),
 		cmocka_unit_test(test_tcp_host_slow_controller_that_never_gets_ready_is_given_up),
