@@ -120,11 +120,24 @@ static uint16_t away(void)
 	return atomic_load(&the_ns()->away);
 }
 
+static atomic_bool looked;
+
+static void look(struct loop_msg *msg)
+{
+	(void)msg;
+	atomic_store(&looked, true);
+}
+
+/* Whether hosts were told since the last call; all that the drive's thread is at is over. */
 static bool told(void)
 {
+	struct loop_msg msg = { .fn = look };
 	struct nvmet_ctrl *ctrl = admin->sq.ctrl;
 	bool found;
 
+	atomic_store(&looked, false);
+	loop_send(list_entry(nvmet.drives.next, struct nvmet_drive, link)->loop, &msg);
+	until(atomic_load(&looked));
 	pthread_mutex_lock(&ctrl->error_lock);
 	found = ctrl->nr_changed_ns;
 	ctrl->nr_changed_ns = 0;
@@ -304,8 +317,8 @@ static void test_drive_remote_lost_for_longer_is_away(void **state)
 
 static void lose_and_find(void)
 {
-	fake_target_drop(target);
 	told();
+	fake_target_drop(target);
 	until(told());
 }
 
