@@ -434,6 +434,14 @@ static void lose(struct pcie_ns *pns, const char *why)
 	nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | ST_DNR, 0);
 }
 
+/* At the start; hosts do not see it before it is there. */
+static void absent(struct pcie_ns *pns)
+{
+	pns->err = 1;
+	pns->ns->max_xfer = min_of(pns->ns->max_xfer, (uint32_t)ABSENT_MAX_XFER);
+	nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
+}
+
 static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
 {
 	const struct nvmh_ns *dns = nvmh_ctrl_ns_by_nsid(ctrl, pns->nsid);
@@ -443,11 +451,14 @@ static void update(struct pcie_ns *pns, struct nvmh_ctrl *ctrl)
 		why = differs(&pns->was, dns);
 	if (!why && nvmh_ctrl_max_xfer(ctrl) < dns->lba_size)
 		why = "takes no transfers as long as one of its blocks";
-	if (why && !pns->open) {
+	if (why && !pns->open && !pns->drive->remote) {
 		log_err("namespace %u of %s %s %s", pns->nsid, nvmet_drive_word(pns->drive),
 			pns->drive->name, why);
 		pns->err = -ENODEV;
 	} else if (why) {
+		/* a remote one that is live by now is as one that is a moment later */
+		if (!pns->open)
+			absent(pns);
 		lose(pns, why);
 	} else {
 		pns->lost = NULL;
@@ -468,9 +479,7 @@ static void pcie_update(struct nvmet_drive_watcher *w, struct nvmh_ctrl *ctrl)
 	} else if (ctrl) {
 		update(pns, ctrl);
 	} else if (!pns->open) {
-		pns->err = 1;
-		pns->ns->max_xfer = min_of(pns->ns->max_xfer, (uint32_t)ABSENT_MAX_XFER);
-		nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
+		absent(pns);
 	} else if (!pns->lost) { /* one that was lost before stays so until the drive says otherwise */
 		nvmet_ns_set_state(pns->ns, ST_NS_NOT_READY | NVMET_CRD1, 0);
 	}
