@@ -10,8 +10,9 @@
  *
  * The log is another machine's: the number of entries is bounded, texts are checked, memory grows
  * with what really came. The generation is read before the entries and again behind them; a log that
- * changes meanwhile is read again a few times, then after a pause. However often the controller says
- * that something changed, the log is read once a second at most.
+ * changes meanwhile is read again a few times, then after a pause. All of that has a time of its own,
+ * for a controller that answers each command just in time. However often the controller says that
+ * something changed, the log is read once a second at most.
  */
 #include "host/discovery.h"
 
@@ -31,6 +32,7 @@ enum {
 	DEFAULT_KATO_MS = 30000,
 	DEFAULT_REREAD_MS = 60000, /* where the controller does not tell of changes */
 	GENERATION_TRIES = 5,
+	READ_TIMEOUTS = 4, /* admin_timeout_ms: how long a reading may go on */
 	FULL_MS = 100,	   /* the admin queue was full */
 	GAP_MS = 1000,	   /* between two readings */
 	FAILED_MS = 10000, /* after one that failed */
@@ -227,6 +229,11 @@ static void read_part(struct nvmh_ctrl *ctrl, enum nvmh_disc_stage stage, uint64
 	uint32_t rae = stage == NVMH_DISC_CHECK ? 0 : LOG_RAE;
 	int ret;
 
+	if (clock_now_ns() >= d->until_ns) {
+		fail_read(ctrl, -ETIMEDOUT, "the discovery log was not read within %llu ms",
+			  READ_TIMEOUTS * (unsigned long long)ctrl->opts.admin_timeout_ms);
+		return;
+	}
 	memset(req, 0, sizeof(*req));
 	d->iov = (struct iovec){ d->page, len };
 	req->sqe.opcode = nvme_admin_get_log_page;
@@ -396,6 +403,7 @@ void nvmh_discovery_run(struct nvmh_ctrl *ctrl, uint64_t now_ns)
 	if (d->stage != NVMH_DISC_IDLE || !d->at_ns || now_ns < d->at_ns)
 		return;
 	d->at_ns = 0;
+	d->until_ns = now_ns + READ_TIMEOUTS * (uint64_t)ctrl->opts.admin_timeout_ms * NS_PER_MS;
 	read_header(ctrl);
 }
 

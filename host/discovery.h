@@ -32,6 +32,7 @@ struct nvmh_discovery {
 	uint64_t live_since_ns; /* of the connection that the rest is about */
 	uint64_t at_ns;		/* when to read the log; 0: not planned */
 	uint64_t read_ns;	/* when it was read last */
+	uint64_t until_ns;	/* the reading under way asks for no more after that */
 	uint8_t stage;		/* enum nvmh_disc_stage */
 	uint8_t tries;		/* readings in a row that the log changed under */
 	bool again;		/* it was told to have changed while it was read */

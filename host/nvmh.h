@@ -606,11 +606,13 @@ struct nvmh_disc_entry {
  * @entriesp: @nrp entries, freed by the caller; NULL when there are none.
  *
  * At most MAX_DISC_ENTRIES entries are taken, and a log that changes while it is read is read again
- * a few times. The first failure to connect ends it.
+ * a few times. Once connected no command is sent when four times admin_timeout_ms are over, so five
+ * are the most that it waits. The first failure to connect ends it.
  *
  * Context: any thread; waits.
  * Return: 0; -errno as nvmh_ctrl_open() and nvmh_ctrl_wait(), -EPROTO (format), -E2BIG (too many
- *	entries), -EAGAIN (changes all the time); > 0, an NVMe status. nvmh_strerror() explains.
+ *	entries), -EAGAIN (changes all the time), -ETIMEDOUT (takes too long); > 0, an NVMe status.
+ *	nvmh_strerror() explains.
  */
 int nvmh_discover(const struct nvmh_ctrl_opts *opts, int timeout_ms,
 		  struct nvmh_disc_entry **entriesp, uint32_t *nrp);
@@ -663,7 +665,8 @@ struct nvmh_discovery_opts {
 	void (*on_log)(struct nvmh_ctrl *ctrl, const struct nvmh_disc_log *log, void *arg);
 	/*
 	 * The log could not be read: @err and @text as of nvmh_discover(), -EAGAIN when it changed
-	 * each time. It is tried again in 10 seconds. A lost connection is told by on_state.
+	 * each time, -ETIMEDOUT when reading it took longer than four times admin_timeout_ms. It is
+	 * tried again in 10 seconds. A lost connection is told by on_state.
 	 */
 	void (*on_error)(struct nvmh_ctrl *ctrl, int err, const char *text, void *arg);
 	void *arg; /* of both; on_state has that of nvmh_ctrl_opts */

@@ -314,6 +314,49 @@ static void test_tcp_host_disc_any_status_is_an_end(void **state)
 	}
 }
 
+static _Atomic bool slow;
+
+/* Long enough for the whole, not for one command. */
+static bool just_in_time(struct fake_conn *c, const struct fake_cmd *cmd)
+{
+	(void)c;
+	if (cmd->sqe.opcode == nvme_admin_get_log_page && atomic_load(&slow))
+		poll(NULL, 0, 60);
+	return false;
+}
+
+/* 18 commands, each within its 200 ms, are more than 800 ms together. */
+static void test_tcp_host_disc_slow_reading_is_given_up(void **state)
+{
+	static const struct fake_script script = { .admin = just_in_time };
+	struct fake_opts fake = { .nr_disc = 64, .oaes = NVME_CTRL_OAES_DL, .script = &script };
+	struct nvmh_ctrl_opts opts = { .trtype = "tcp", .traddr = "127.0.0.1" };
+	struct nvmh_disc_entry *entries = NULL;
+	struct watch w;
+	uint32_t nr = 0;
+
+	(void)state;
+	atomic_store(&slow, true);
+	watch_open(&w, &fake, 0);
+	w.s.ctrl->opts.admin_timeout_ms = 200;
+	opts.trsvcid = w.s.port;
+	opts.admin_timeout_ms = 200;
+	assert_int_equal(nvmh_discover(&opts, SESSION_WAIT_MS, &entries, &nr), -ETIMEDOUT);
+	assert_non_null(strstr(nvmh_strerror(), "not read within 800 ms"));
+	assert_null(entries);
+	/* one that stays connected tries again later */
+	watch_until(&w, &w.nr_errors, 1);
+	assert_int_equal(w.err, -ETIMEDOUT);
+	assert_non_null(strstr(w.text, "not read within 800 ms"));
+	assert_int_equal(nvmh_ctrl_state(w.s.ctrl), NVMH_LIVE);
+	assert_true(nvmh_discovery_at(w.s.ctrl) > clock_now_ns());
+	atomic_store(&slow, false);
+	assert_int_equal(nvmh_discovery_read(w.s.ctrl), 0);
+	watch_until(&w, &w.nr_logs, 1);
+	assert_int_equal(w.log.nr, 63); /* the fourth is left out */
+	watch_close(&w);
+}
+
 static _Atomic uint32_t nr_events;
 
 static bool always_an_event(struct fake_conn *c, const struct fake_cmd *cmd)
@@ -585,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_disc_unknown_format_is_refused),
 		cmocka_unit_test(test_tcp_host_disc_old_controller_has_no_type),
 		cmocka_unit_test(test_tcp_host_disc_any_status_is_an_end),
+		cmocka_unit_test(test_tcp_host_disc_slow_reading_is_given_up),
 		cmocka_unit_test(test_tcp_host_disc_events_without_end_are_bounded),
 		cmocka_unit_test(test_tcp_host_disc_controller_that_does_not_tell_is_asked),
 		cmocka_unit_test(test_tcp_host_disc_own_entry_says_whether_to_stay),
