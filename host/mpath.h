@@ -21,9 +21,13 @@
 enum {
 	MPATH_KATO_MS = 5000, /* where the caller asks for none: a lost host must be noticed */
 	MPATH_MAX_TRIES = 5,  /* repetitions of a command that a controller answers with an error */
-	MPATH_RETRY_MS = 100, /* before it, where the controller names no delay */
-	MPATH_NS_HASH = 2048, /* twice MAX_DRIVE_NS: a quarter of 64 KiB */
-	MPATH_MAX_FENCES = 4, /* lost associations of one slot that are not quiet yet */
+	/* of one that is answered with an ANA status though the ANA log lets it be sent; and when
+	 * fast_io_fail_ms is over: every path may have said so once */
+	MPATH_MAX_ANA_TRIES = 100,
+	MPATH_FAIL_ANA_TRIES = NVMH_MAX_PATHS,
+	MPATH_RETRY_MS = 100,	/* before it, where the controller names no delay */
+	MPATH_NS_HASH = 2048,	/* twice MAX_DRIVE_NS: a quarter of 64 KiB */
+	MPATH_MAX_FENCES = 4,	/* lost associations of one slot that are not quiet yet */
 	MPATH_DRAIN_MS = 30000, /* a path that is removed may take to finish */
 	MPATH_NO_SLOT = NVMH_MAX_PATHS,
 };
@@ -152,8 +156,9 @@ struct mpath_io {
 	uint16_t avoid;		/* slots that failed it, a bit each */
 	uint8_t slot;
 	uint8_t tries;
+	uint8_t ana_tries;
 	bool fenced; /* to wait until @assoc of @slot is quiet */
-	bool once;   /* and not to be sent again */
+	bool once;   /* not to be sent again, and fails then */
 	bool cancelled;
 };
 

@@ -223,6 +223,7 @@ int nvmh_mpath_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	io->status = 0;
 	io->avoid = 0;
 	io->tries = 0;
+	io->ana_tries = 0;
 	io->fenced = false;
 	io->once = false;
 	io->cancelled = false;

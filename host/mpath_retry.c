@@ -126,6 +126,30 @@ static bool retry_later(struct mpath_queue *mq, struct mpath_io *io, const struc
 	return true;
 }
 
+/* Whether fast_io_fail_ms is over since the request was held for the first time. */
+static bool fails_fast(const struct mpath_queue *mq, const struct mpath_io *io, uint64_t now)
+{
+	uint64_t fail_ns = mq->mp->opts.fast_io_fail_ms * NS_PER_MS;
+
+	return fail_ns && io->since_ns && now - io->since_ns >= fail_ns;
+}
+
+/*
+ * As soon as the ANA log of a path lets it. A controller whose log says so while it answers otherwise
+ * is believed so many times only: there would always be a path, and no end.
+ */
+static void retry_ana(struct mpath_queue *mq, struct mpath_io *io)
+{
+	uint8_t limit = fails_fast(mq, io, clock_now_ns()) ? MPATH_FAIL_ANA_TRIES
+							   : MPATH_MAX_ANA_TRIES;
+
+	if (io->ana_tries >= limit)
+		io->once = true;
+	else
+		io->ana_tries++;
+	nvmh_mpath_hold(mq, io);
+}
+
 static bool retry_answered(struct mpath_queue *mq, struct mpath_io *io, struct mpath_path *path)
 {
 	uint16_t status = io->status & ST_MASK;
@@ -139,7 +163,7 @@ static bool retry_answered(struct mpath_queue *mq, struct mpath_io *io, struct m
 		if (!path->ana.used || !io->ns)
 			return retry_later(mq, io, path);
 		note_ana(io, path, status);
-		nvmh_mpath_hold(mq, io);
+		retry_ana(mq, io);
 		return true;
 	case ST_PATH_INTERNAL:
 	case ST_HOST_PATH_ERROR:
@@ -240,7 +264,6 @@ static uint16_t too_much(const struct mpath_queue *mq)
 /* Sends the request, ends it, or holds it on. */
 static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 {
-	uint64_t fail_ns = mq->mp->opts.fast_io_fail_ms * NS_PER_MS;
 	uint16_t status;
 	int ret;
 
@@ -268,7 +291,7 @@ static void pump_one(struct mpath_queue *mq, struct mpath_io *io, uint64_t now)
 		return;
 	mq->crowded |= ret == -EAGAIN;
 	status = ret == -EINVAL ? too_much(mq) : ret == -ENOTCONN ? hopeless(mq, io) : 0;
-	if (!status && ret != -EAGAIN && fail_ns && now - io->since_ns >= fail_ns)
+	if (!status && ret != -EAGAIN && fails_fast(mq, io, now))
 		status = ST_HOST_PATH_ERROR;
 	if (status)
 		nvmh_mpath_io_end(mq, io, status, NULL);

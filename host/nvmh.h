@@ -511,7 +511,8 @@ struct nvmh_mpath_opts {
  * The controller is NVMH_LIVE once the first path is, NVMH_CONNECTING while none is, NVMH_DEAD when all were given up (each after its own
  * ctrl-loss time). Its I/O queues take requests as long as it is not dead; what cannot be sent is held, and keeps its place in the queue. A
  * path that is lost, or whose controller answers that the namespace cannot be reached through it (ANA), costs the caller no error: the command is
- * repeated over another path, the oldest first, or when one is back. Reads and other commands that change nothing are repeated at once. Commands
+ * repeated over another path, the oldest first, or when one is back; 100 times at most for one whose ANA answers are not what the ANA log says, 16
+ * when fast_io_fail_ms is over, then it ends with ST_HOST_PATH_ERROR. Reads and other commands that change nothing are repeated at once. Commands
  * that change data and may have been received are first held until the lost controller cannot execute them any more: until a Cross-Controller
  * Reset over another path of the subsystem succeeded, or 2 * KATO (3 * KATO with traffic based keep alive) + CQT after it is known to have been
  * reached for the last time. That is so with one path, too. Commands that must not be executed twice (Zone Append, reservations, vendor

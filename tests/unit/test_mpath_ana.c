@@ -205,6 +205,58 @@ static void test_mpath_ana_status_without_ana_is_retried_a_few_times(void **stat
 	rig_close(&rig);
 }
 
+/* Answers the command that path @p has: not here. Until the log says once more that it is not so. */
+static void answer_against_log(struct rig *rig, const struct rig_io *io, uint16_t p)
+{
+	struct mpath_ana *ana = &mpath_of(rig->ctrl)->slot[p].own->ana;
+	uint64_t end = clock_now_ms() + RIG_WAIT_MS;
+
+	fake_path_answer(fake_path_find(&fake_path[p]), ST_ANA_INACCESSIBLE);
+	do {
+		ana->after_ns = 0; /* no pause between two readings */
+		rig_turn(rig);
+		assert_true(clock_now_ms() < end);
+	} while (!io->nr_done && (fake_path_count(&fake_path[p]) || ana->want || ana->busy ||
+				  nvmh_mpath_ana_state(rig->ctrl, p, 1) != OPT));
+}
+
+/* One path or the other is always usable as the log has it, and never is: that has an end. */
+static void test_mpath_ana_log_that_lies_ends_the_command(void **state)
+{
+	static const struct {
+		uint32_t fast_io_fail_ms;
+		uint32_t tries;
+	} want[] = { { 0, MPATH_MAX_ANA_TRIES }, { 1, MPATH_FAIL_ANA_TRIES } };
+	struct nvmh_mpath_opts opts = { 0 };
+	struct rig_io io;
+	struct rig rig;
+	uint32_t n;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		fake_path_init();
+		set(0, OPT);
+		set(1, OPT);
+		fake_path[0].by_hand = fake_path[1].by_hand = true;
+		opts.fast_io_fail_ms = want[i].fast_io_fail_ms;
+		rig_open_up(&rig, 2, &opts);
+		rig_write(&rig, 0, &io, 1, 1);
+		for (n = 0; n <= want[i].tries; n++) {
+			assert_int_equal(io.nr_done, 0);
+			answer_against_log(&rig, &io, fake_path_count(&fake_path[1]));
+			poll(NULL, 0, n ? 0 : 2); /* fast_io_fail_ms */
+		}
+		rig_wait(&rig, &io, ST_HOST_PATH_ERROR);
+		assert_int_equal(fake_path[0].nr_ios + fake_path[1].nr_ios, 1 + want[i].tries);
+		/* others are as before */
+		fake_path[0].by_hand = fake_path[1].by_hand = false;
+		rig_write(&rig, 0, &io, 1, 1);
+		rig_wait(&rig, &io, 0);
+		rig_close(&rig);
+	}
+}
+
 /* Longer than ANATT in the change state: the controller is reset. */
 static void test_mpath_ana_change_for_too_long_resets(void **state)
 {
@@ -401,6 +453,7 @@ int main(void)
 		ana_test(test_mpath_ana_status_moves_the_command),
 		ana_test(test_mpath_ana_status_on_the_only_path_waits),
 		ana_test(test_mpath_ana_status_without_ana_is_retried_a_few_times),
+		ana_test(test_mpath_ana_log_that_lies_ends_the_command),
 		ana_test(test_mpath_ana_change_for_too_long_resets),
 		ana_test(test_mpath_ana_change_told_slowly_is_no_change_for_too_long),
 		ana_test(test_mpath_ana_new_namespace_waits_for_the_log),
