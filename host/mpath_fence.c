@@ -26,6 +26,7 @@ enum {
 	ID_CCRL = 1807, /* Cross-Controller Reset Limit; 0: it has no such command */
 
 	KAS_UNIT_MS = 100,
+	KAS_MAX_MS = 60000, /* more is not believed: KATO would be rounded up to hours */
 
 	OPC_CCR = 0x38,
 	CCR_DONE = 1 << 0, /* dword 0: Immediate Reset Successful */
@@ -64,7 +65,8 @@ static uint64_t id_cirn(const struct nvme_id_ctrl *id)
 /* The controller rounds what it was told up to its granularity (KAS). */
 static uint64_t kato_ms(const struct nvmh_ctrl *ctrl)
 {
-	uint64_t unit_ms = max_of((uint64_t)le16toh(ctrl->id.kas) * KAS_UNIT_MS, UINT64_C(1));
+	uint64_t kas_ms = min_of(le16toh(ctrl->id.kas) * KAS_UNIT_MS, KAS_MAX_MS);
+	uint64_t unit_ms = max_of(kas_ms, UINT64_C(1));
 
 	return (ctrl->opts.kato_ms + unit_ms - 1) / unit_ms * unit_ms;
 }

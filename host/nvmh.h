@@ -515,7 +515,7 @@ struct nvmh_mpath_opts {
  * when fast_io_fail_ms is over, then it ends with ST_HOST_PATH_ERROR. Reads and other commands that change nothing are repeated at once. Commands
  * that change data and may have been received are first held until the lost controller cannot execute them any more: until a Cross-Controller
  * Reset over another path of the subsystem succeeded, or 2 * KATO (3 * KATO with traffic based keep alive) + CQT after it is known to have been
- * reached for the last time. That is so with one path, too. Commands that must not be executed twice (Zone Append, reservations, vendor
+ * reached for the last time; KATO is rounded up as the controller does (KAS), to a multiple of 60 s at most. That is so with one path, too. Commands that must not be executed twice (Zone Append, reservations, vendor
  * specific ones) are not repeated when they may have been executed: after that time they end with ST_HOST_PATH_ERROR. A request that the caller
  * submits while another to the same blocks is outstanding is not ordered with it, held or not.
  *
