@@ -13,7 +13,6 @@ A=0000:01:00.0
 B=0000:02:00.0
 C=0000:00:1a.0                          # the subsystem's controller that the daemon has
 OTHER=0000:00:1b.0                      # the one that the kernel has
-PORT_A=00:18.0                          # the root port of drive A
 ONES=00:1c.0                            # its BAR 2 is memory of ones
 ADDR=(-t tcp -a 127.0.0.1 -s "$PORT")
 KEEP=/run/vm
@@ -196,32 +195,6 @@ namespace_attached_again() {
 	same_association
 }
 
-# The slot of drive A loses its power: gone at once, without the orderly end that device_del has.
-# (QEMU takes a drive away whose slot is switched off with its indicator.)
-power_cut() {
-	local lives ctl
-
-	lives=$(grep -c "drive is live drive=$A" $DAEMON_LOG)
-	rm -f $KEEP/well.rc
-	( load 1 120 $KEEP/sick.json >$KEEP/sick.log 2>&1 || echo $? >$KEEP/sick.rc ) &
-	echo $! >$KEEP/sick.pid
-	( set -e; load 2 40 $KEEP/well.json >$KEEP/well.log 2>&1; echo 0 >$KEEP/well.rc ) &
-	sleep 3
-	ctl=$(setpci -s $PORT_A CAP_EXP+18.w)
-	setpci -s $PORT_A CAP_EXP+18.w="$(printf %x $((0x$ctl | 0x700)))"
-	wait_for 60 not test -e $PCI/$A
-	alive
-	same_association
-	wish add a
-	wait_for 60 test -e $PCI/$A
-	wait_for 60 logged $((lives + 1)) "drive is live drive=$A"
-	wait_for 60 still_there
-	pkill -P "$(cat $KEEP/sick.pid)" fio || true
-	same_association
-	wait_for 120 test -s $KEEP/well.rc || { cat $KEEP/well.log; return 1; }
-	jq -e '.jobs[].error == 0' $KEEP/well.json
-}
-
 # The registers of drive C read as ones: its own decoding is switched off, memory of ones put there.
 all_ones() {
 	local lives command low high own
@@ -278,7 +251,6 @@ t "it is plugged in with another size, and hosts have it" plugged_in_with_anothe
 t "commands that do not come back are taken back, and retried" commands_that_do_not_come_back
 t "a namespace is detached: it is lost, its neighbour is not" namespace_detached
 t "and attached again: it is back" namespace_attached_again
-t "a slot loses its power under load; the other drive goes on" power_cut
 t "registers that read as ones: given up, and used again later" all_ones
 t "the daemon starts without a drive, which comes later" start_without_a_drive
 t "an orderly end" stop
