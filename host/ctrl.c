@@ -307,7 +307,8 @@ static void go_live(struct nvmh_ctrl *ctrl)
 	ctrl->assoc++;
 	ctrl->was_live = true;
 	ctrl->function_reset = false;
-	ctrl->loss_ns = 0;
+	if (!ctrl->loss_goes_on)
+		ctrl->loss_ns = 0;
 	ctrl->error[0] = '\0';
 	ctrl->err = 0;
 	for (i = 0; i < ctrl->nr_ioq; i++) {

@@ -100,6 +100,7 @@ static void promote(struct mpath *mp)
 			nvmh_mpath_path_refuse(path, "%s", nvmh_strerror());
 			continue;
 		}
+		path->ctrl->loss_ns = 0;
 		atomic_store(&path->state, MPATH_UP);
 		mp->wake = true;
 		log_notice("path live name=\"%s\" cntlid=%u namespaces=%u", path->ctrl->name,

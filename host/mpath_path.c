@@ -226,6 +226,8 @@ int nvmh_mpath_path_open(struct mpath *mp, const struct nvmh_ctrl_opts *opts, ui
 		return ret;
 	}
 	path->ctrl->on_notice = on_notice;
+	/* one that is refused each time it is live would come for ever */
+	path->ctrl->loss_goes_on = true;
 	path->ctrl->assoc = slot->next_assoc;
 	/* of whoever was in the slot before */
 	for (i = 0; i <= mp->ctrl->opts.nr_io_queues; i++) {

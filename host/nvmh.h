@@ -508,16 +508,17 @@ struct nvmh_mpath_opts {
  * @opts: NULL: all 0.
  * @ctrlp: a controller as of nvmh_ctrl_open() in state NVMH_NEW, for all functions that take one, its queues, namespaces and requests likewise.
  *
- * The controller is NVMH_LIVE once the first path is, NVMH_CONNECTING while none is, NVMH_DEAD when all were given up (each after its own
- * ctrl-loss time). Its I/O queues take requests as long as it is not dead; what cannot be sent is held, and keeps its place in the queue. A
- * path that is lost, or whose controller answers that the namespace cannot be reached through it (ANA), costs the caller no error: the command is
- * repeated over another path, the oldest first, or when one is back; 100 times at most for one whose ANA answers are not what the ANA log says, 16
- * when fast_io_fail_ms is over, then it ends with ST_HOST_PATH_ERROR. Reads and other commands that change nothing are repeated at once. Commands
- * that change data and may have been received are first held until the lost controller cannot execute them any more: until a Cross-Controller
- * Reset over another path of the subsystem succeeded, or 2 * KATO (3 * KATO with traffic based keep alive) + CQT after it is known to have been
- * reached for the last time; KATO is rounded up as the controller does (KAS), to a multiple of 60 s at most. That is so with one path, too. Commands that must not be executed twice (Zone Append, reservations, vendor
- * specific ones) are not repeated when they may have been executed: after that time they end with ST_HOST_PATH_ERROR. A request that the caller
- * submits while another to the same blocks is outstanding is not ordered with it, held or not.
+ * The controller is NVMH_LIVE once the first path is, NVMH_CONNECTING while none is, NVMH_DEAD when all were given up (each after its own ctrl-loss
+ * time since it was last usable; one that is refused is not). Its I/O queues take requests as long as it is not dead; what cannot be sent is held,
+ * and keeps its place in the queue. A path that is lost, or whose controller answers that the namespace cannot be reached through it (ANA), costs the
+ * caller no error: the command is repeated over another path, the oldest first, or when one is back; 100 times at most for one whose ANA answers are
+ * not what the ANA log says, 16 when fast_io_fail_ms is over, then it ends with ST_HOST_PATH_ERROR. Reads and other commands that change nothing are
+ * repeated at once. Commands that change data and may have been received are first held until the lost controller cannot execute them any more: until
+ * a Cross-Controller Reset over another path of the subsystem succeeded, or 2 * KATO (3 * KATO with traffic based keep alive) + CQT after it is known
+ * to have been reached for the last time; KATO is rounded up as the controller does (KAS), to a multiple of 60 s at most. That is so with one path,
+ * too. Commands that must not be executed twice (Zone Append, reservations, vendor specific ones) are not repeated when they may have been executed:
+ * after that time they end with ST_HOST_PATH_ERROR. A request that the caller submits while another to the same blocks is outstanding is not ordered
+ * with it, held or not.
  *
  * What a controller answers with Do Not Retry is the answer. Without it Namespace Not Ready, Command Interrupted, transport errors and whatever
  * has a retry delay (CRD) are repeated a few times, after that delay.

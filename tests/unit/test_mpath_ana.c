@@ -337,6 +337,59 @@ static void test_mpath_ana_unreadable_log_refuses_the_path(void **state)
 	rig_close(&rig);
 }
 
+/* Each time it is live: the time for that goes on, with one path and beside another. */
+static void test_mpath_ana_refused_path_is_given_up(void **state)
+{
+	struct nvmh_mpath_path info;
+	struct nvmh_ctrl_opts paths[2];
+	struct rig rig = { 0 };
+	uint16_t nr;
+
+	(void)state;
+	for (nr = 1; nr <= 2; nr++) {
+		fake_path_init();
+		paths[0] = rig_path(&rig, 1);
+		paths[1] = rig_path(&rig, 0);
+		/* it takes a second to be refused */
+		paths[0].ctrl_loss_ms = paths[1].ctrl_loss_ms = 1500;
+		set(1, OPT);
+		fake_path[1].ana_status = ST_INVALID_LOG_PAGE | ST_DNR;
+		assert_int_equal(nvmh_mpath_open_with(paths, nr, NULL, &fake_path_ops, &rig.ctrl),
+				 0);
+		rig_until(&rig, !nvmh_mpath_path(rig.ctrl, 0, &info) && info.state == NVMH_DEAD);
+		assert_non_null(strstr(info.error, "ANA log"));
+		assert_true(fake_path[1].nr_connects <= 2);
+		if (nr == 1) {
+			assert_int_equal(nvmh_ctrl_wait(rig.ctrl, -1), -EIO);
+			assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_DEAD);
+		} else {
+			assert_true(rig_up(&rig, 1));
+		}
+		rig_close(&rig);
+	}
+}
+
+/* The time begins anew once it was usable. */
+static void test_mpath_ana_path_that_was_usable_has_its_time_again(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	set(0, OPT);
+	rig_open_up(&rig, 1, NULL);
+	assert_int_equal(fake_path[0].ctrl->loss_ns, 0);
+	fake_path[0].ana_silent = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig,
+		  fake_path[0].nr_connects == 2 && nvmh_ctrl_state(fake_path[0].ctrl) == NVMH_LIVE);
+	assert_int_not_equal(fake_path[0].ctrl->loss_ns, 0);
+	fake_path[0].ana_silent = false;
+	nvmh_ctrl_kick(fake_path[0].ctrl);
+	rig_until(&rig, rig_up(&rig, 0));
+	assert_int_equal(fake_path[0].ctrl->loss_ns, 0);
+	rig_close(&rig);
+}
+
 static void test_mpath_ana_log_in_pieces_or_not_at_all(void **state)
 {
 	struct rig rig;
@@ -458,6 +511,8 @@ int main(void)
 		ana_test(test_mpath_ana_change_told_slowly_is_no_change_for_too_long),
 		ana_test(test_mpath_ana_new_namespace_waits_for_the_log),
 		ana_test(test_mpath_ana_unreadable_log_refuses_the_path),
+		ana_test(test_mpath_ana_refused_path_is_given_up),
+		ana_test(test_mpath_ana_path_that_was_usable_has_its_time_again),
 		ana_test(test_mpath_ana_log_in_pieces_or_not_at_all),
 		ana_test(test_mpath_ana_hostile_logs_are_refused),
 	};
