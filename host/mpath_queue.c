@@ -319,6 +319,8 @@ int nvmh_mpath_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req)
 
 	io->cancelled = true;
 	if (!list_empty(&io->link)) {
+		/* as after news: whoever is about to sleep empties the descriptor first */
+		mq->seen = atomic_load(&mq->mp->news) - 1;
 		nvmh_queue_kick(q);
 		return 0;
 	}

@@ -562,6 +562,29 @@ static void on_event(struct nvmh_ctrl *ctrl, uint32_t dw0, void *arg)
 	rig->last_nsid = dw0;
 }
 
+/* Its owner is between its last poll and its sleep: the descriptor alone would be emptied there. */
+static void test_mpath_cancel_of_what_is_held_does_not_sleep(void **state)
+{
+	struct nvmh_queue *q;
+	struct rig_io io;
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 1, NULL);
+	q = nvmh_ctrl_queue(rig.ctrl, 0);
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, !rig_up(&rig, 0));
+	rig_read(&rig, 0, &io, 1);
+	rig_settle(&rig);
+	assert_int_equal(io.nr_done, 0);
+	assert_int_equal(nvmh_queue_cancel(q, &io.req), 0);
+	assert_int_equal(nvmh_queue_arm(q), 1);
+	assert_int_equal(nvmh_queue_poll(q), 1);
+	assert_int_equal(io.req.status, ST_ABORT_REQ);
+	rig_close(&rig);
+}
+
 static void test_mpath_events_are_passed_on(void **state)
 {
 	struct nvmh_ctrl_opts paths[2];
@@ -643,6 +666,7 @@ int main(void)
 		mpath_test(test_mpath_full_path_queue_holds),
 		mpath_test(test_mpath_full_path_queue_starves_nobody),
 		mpath_test(test_mpath_cancel_ends_what_is_held),
+		mpath_test(test_mpath_cancel_of_what_is_held_does_not_sleep),
 		mpath_test(test_mpath_events_are_passed_on),
 		mpath_test(test_mpath_admin_reads_survive_a_loss_others_do_not),
 	};
