@@ -10,7 +10,8 @@
 #include "host/ctrl.h"
 
 enum {
-	WAIT_MS = 100, /* at most, should a wake-up get lost */
+	WAIT_MS = 100,	 /* at most, should a wake-up get lost */
+	BUSY_POLLS = 64, /* that complete something in a row, then it is the controller's turn */
 };
 
 void nvmh_sync_done(struct nvmh_req *req)
@@ -37,6 +38,7 @@ int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 	struct nvmh_ctrl *ctrl = q->ctrl;
 	void (*caller_done)(struct nvmh_req *) = req->done;
 	void *caller_arg = req->arg;
+	uint32_t busy = 0;
 	bool done = false;
 	bool ours;
 	int ret;
@@ -52,9 +54,13 @@ int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 	if (!ret)
 		nvmh_queue_commit(q);
 	while (!ret && !done) {
-		if (nvmh_queue_poll(q) || done)
+		/* others may be completed all the time, and one for which nobody looks at deadlines
+		 * and keeps the connection alive would be waited for all that time */
+		if (!nvmh_queue_poll(q))
+			busy = 0;
+		else if (done || ++busy % BUSY_POLLS || !ours)
 			continue;
-		if (ours)
+		if (ours && !done)
 			nvmh_ctrl_process(ctrl);
 		if (!done && !nvmh_queue_arm(q))
 			nvmh_sync_sleep(nvmh_queue_fd(q), ours ? ctrl->epoll_fd : -1);

@@ -642,6 +642,60 @@ static void test_mpath_admin_reads_survive_a_loss_others_do_not(void **state)
 	rig_close(&rig);
 }
 
+/* ---- waiting ---- */
+
+enum {
+	BUSY_MS = 20000, /* others go on for so long: only a fault reaches it */
+};
+
+static uint64_t busy_until_ms;
+
+/* Another one at once, which is answered by the next poll. */
+static void submit_again(struct nvmh_req *req)
+{
+	struct nvmh_queue *q = req->arg;
+	struct fake_path *p = &fake_path[0];
+	uint32_t i;
+
+	if (req->status || clock_now_ms() > busy_until_ms)
+		return;
+	assert_int_equal(nvmh_queue_submit(q, req), 0);
+	nvmh_queue_commit(q);
+	for (i = 0; i < FAKE_PATH_CMDS; i++) {
+		if (p->cmd[i].req == req)
+			fake_path_answer(&p->cmd[i], 0);
+	}
+}
+
+/* Whoever waits watches over deadlines, too, also while others are completed all the time. */
+static void test_mpath_waiting_beside_busy_requests_has_deadlines(void **state)
+{
+	struct rig rig = { 0 };
+	struct nvmh_ctrl_opts opts = rig_path(&rig, 0);
+	struct rig_io late, busy;
+	struct nvmh_queue *q;
+
+	(void)state;
+	opts.on_state = NULL;
+	opts.on_ns = NULL;
+	fake_path[0].by_hand = true;
+	/* a path's controller alone */
+	assert_int_equal(nvmh_ctrl_open_with(&opts, &fake_path_ops, &rig.ctrl), 0);
+	assert_int_equal(nvmh_ctrl_wait(rig.ctrl, RIG_WAIT_MS), 0);
+	q = nvmh_ctrl_queue(rig.ctrl, 0);
+	busy_until_ms = clock_now_ms() + BUSY_MS;
+	rig_prep(&busy, nvme_cmd_read, 1, 1, 0);
+	busy.req.done = submit_again;
+	busy.req.arg = q;
+	rig_prep(&late, nvme_cmd_read, 1, 2, 0);
+	late.req.timeout_ms = 1;
+	submit_again(&busy.req);
+	assert_int_equal(nvmh_io(q, &late.req), ST_HOST_ABORTED);
+	assert_int_equal(busy.req.status, ST_HOST_ABORTED);
+	assert_true(clock_now_ms() < busy_until_ms);
+	rig_close(&rig);
+}
+
 #define mpath_test(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -669,6 +723,7 @@ int main(void)
 		mpath_test(test_mpath_cancel_of_what_is_held_does_not_sleep),
 		mpath_test(test_mpath_events_are_passed_on),
 		mpath_test(test_mpath_admin_reads_survive_a_loss_others_do_not),
+		mpath_test(test_mpath_waiting_beside_busy_requests_has_deadlines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
