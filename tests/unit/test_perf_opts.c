@@ -211,6 +211,7 @@ static void test_perf_opts_sweep(void **state)
 	done(NULL);
 	assert_int_equal(PARSE("--sweep=rate", "--rate_process=poisson", TCP), 0);
 	assert_true(opts.poisson);
+	done(NULL);
 	assert_int_equal(PARSE("--sweep=iodepth", TCP), 0);
 	assert_int_equal(opts.nr_steps, 8);
 	assert_true(opts.steps[0] == 1000000 && opts.steps[7] == 128000000);
