@@ -125,13 +125,7 @@ static int read_log(struct nvmh_ctrl *ctrl, uint8_t lid)
 
 	memset(req, 0, sizeof(*req));
 	ctrl->aen.log_iov = (struct iovec){ .iov_base = ctrl->step_buf, .iov_len = len };
-	req->sqe.opcode = nvme_admin_get_log_page;
-	req->sqe.nsid = le32_make(NVME_NSID_BROADCAST);
-	req->sqe.cdw10 = le32_make((len / 4 - 1) << 16 | lid);
-	req->iov = &ctrl->aen.log_iov;
-	req->nr_iov = 1;
-	req->len = len;
-	req->dir = NVMH_FROM_CTRL;
+	nvmh_prep_get_log(req, NVME_NSID_BROADCAST, lid, 0, false, 0, &ctrl->aen.log_iov, 1, len);
 	req->done = log_done;
 	req->arg = ctrl;
 	ret = nvmh_queue_send(&ctrl->adminq, req);

@@ -37,7 +37,6 @@ enum {
 	GAP_MS = 1000,	   /* between two readings */
 	FAILED_MS = 10000, /* after one that failed */
 	FIRST_LIST = 16,   /* entries; doubled as they come */
-	LOG_RAE = 1 << 15, /* command dword 10: the event is not cleared */
 	ERROR_TEXT = 400,
 	HEADER_BYTES = sizeof(struct nvmf_discovery_log),
 	ENTRY_BYTES = sizeof(struct nvmf_disc_log_entry),
@@ -226,7 +225,7 @@ static void read_part(struct nvmh_ctrl *ctrl, enum nvmh_disc_stage stage, uint64
 	struct nvmh_discovery *d = ctrl->discovery;
 	struct nvmh_req *req = &d->req;
 	/* only the last command clears the event: what changes from then on is another */
-	uint32_t rae = stage == NVMH_DISC_CHECK ? 0 : LOG_RAE;
+	bool rae = stage != NVMH_DISC_CHECK;
 	int ret;
 
 	if (clock_now_ns() >= d->until_ns) {
@@ -236,14 +235,7 @@ static void read_part(struct nvmh_ctrl *ctrl, enum nvmh_disc_stage stage, uint64
 	}
 	memset(req, 0, sizeof(*req));
 	d->iov = (struct iovec){ d->page, len };
-	req->sqe.opcode = nvme_admin_get_log_page;
-	req->sqe.cdw10 = le32_make((len / 4 - 1) << 16 | rae | NVME_LOG_LID_DISCOVER);
-	req->sqe.cdw12 = le32_make((uint32_t)off);
-	req->sqe.cdw13 = le32_make((uint32_t)(off >> 32));
-	req->iov = &d->iov;
-	req->nr_iov = 1;
-	req->len = len;
-	req->dir = NVMH_FROM_CTRL;
+	nvmh_prep_get_log(req, 0, NVME_LOG_LID_DISCOVER, 0, rae, off, &d->iov, 1, len);
 	req->done = read_done;
 	req->arg = ctrl;
 	d->stage = stage;

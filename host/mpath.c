@@ -250,8 +250,6 @@ static void mpath_free(struct nvmh_ctrl *ctrl)
 	free(mp->queues);
 	nvmh_mpath_fence_free(mp);
 	nvmh_mpath_ns_free(mp);
-	free(ctrl->sync_buf);
-	ctrl->sync_buf = NULL;
 	free(mp);
 	ctrl->tr = NULL;
 }
@@ -267,7 +265,8 @@ static int mpath_open(struct nvmh_ctrl *ctrl)
 	ctrl->tr = mp;
 	mp->ctrl = ctrl;
 	/* a page of its own: a local drive is to reach it */
-	ctrl->sync_buf = aligned_alloc(NVME_IDENTIFY_DATA_SIZE, NVME_IDENTIFY_DATA_SIZE);
+	ctrl->sync_buf = ctrl->sync_buf_owned =
+		aligned_alloc(NVME_IDENTIFY_DATA_SIZE, NVME_IDENTIFY_DATA_SIZE);
 	mp->queues = calloc(ctrl->opts.nr_io_queues + 1u, sizeof(*mp->queues));
 	if (!ctrl->sync_buf || !mp->queues)
 		return nvmh_error(-ENOMEM, "out of memory");

@@ -314,15 +314,8 @@ static void read_next(struct mpath_path *path)
 
 	memset(req, 0, sizeof(*req));
 	ana->iov = (struct iovec){ .iov_base = ana->log + ana->off, .iov_len = len };
-	req->sqe.opcode = nvme_admin_get_log_page;
-	req->sqe.nsid = le32_make(NVME_NSID_BROADCAST);
-	req->sqe.cdw10 = le32_make((len / 4 - 1) << 16 | NVME_LOG_LID_ANA);
-	req->sqe.cdw11 = le32_make((len / 4 - 1) >> 16);
-	req->sqe.cdw12 = le32_make(ana->off);
-	req->iov = &ana->iov;
-	req->nr_iov = 1;
-	req->len = len;
-	req->dir = NVMH_FROM_CTRL;
+	nvmh_prep_get_log(req, NVME_NSID_BROADCAST, NVME_LOG_LID_ANA, 0, false, ana->off, &ana->iov,
+			  1, len);
 	req->done = read_done;
 	req->arg = path;
 	if (nvmh_admin_submit(path->ctrl, req)) {

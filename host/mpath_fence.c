@@ -197,13 +197,8 @@ static void ccr_read_log(struct mpath_path *over, struct mpath_ccr *ccr)
 {
 	memset(&ccr->req, 0, sizeof(ccr->req));
 	ccr->iov = (struct iovec){ .iov_base = ccr->page, .iov_len = LOG_BYTES };
-	ccr->req.sqe.opcode = nvme_admin_get_log_page;
-	ccr->req.sqe.nsid = le32_make(NVME_NSID_BROADCAST);
-	ccr->req.sqe.cdw10 = le32_make((LOG_BYTES / 4 - 1) << 16 | LID_CCR);
-	ccr->req.iov = &ccr->iov;
-	ccr->req.nr_iov = 1;
-	ccr->req.len = LOG_BYTES;
-	ccr->req.dir = NVMH_FROM_CTRL;
+	nvmh_prep_get_log(&ccr->req, NVME_NSID_BROADCAST, LID_CCR, 0, false, 0, &ccr->iov, 1,
+			  LOG_BYTES);
 	if (!ccr_send(over, ccr, true))
 		ccr->stage = MPATH_CCR_WAIT;
 }

@@ -136,8 +136,7 @@ static bool send_abort(struct nvmh_ctrl *ctrl, struct nvmh_queue *q, uint64_t as
 		return false;
 	req = &slot->req;
 	memset(req, 0, sizeof(*req));
-	req->sqe.opcode = nvme_admin_abort_cmd;
-	req->sqe.cdw10 = le32_make((uint32_t)ask_cid(ask) << 16 | q->qid);
+	nvmh_prep_abort(req, q->qid, ask_cid(ask));
 	req->done = abort_done;
 	req->arg = ctrl;
 	if (nvmh_queue_send(&ctrl->adminq, req))

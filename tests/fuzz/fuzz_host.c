@@ -228,26 +228,6 @@ static void rig_run(struct rig *r, const uint8_t *specs, uint8_t nr, const uint8
 	}
 }
 
-/* Where the PDU at @p says its digests are, the right ones are put. */
-static void repair(uint8_t *p, size_t len)
-{
-	while (len >= 8) {
-		uint8_t hlen = wire_hlen(p[0]);
-		uint32_t plen = wire_get32(p + 4);
-
-		if (!hlen || plen < 8)
-			return;
-		if (wire_has_digests(p[0]) && (p[1] & 1) && len >= hlen + 4u)
-			wire_fix_hdgst(p);
-		if (plen > len)
-			return;
-		if (wire_has_digests(p[0]) && (p[1] & 2) && p[3] >= 8 && plen >= p[3] + 4u)
-			wire_put32(p + plen - 4, wire_crc32c(p + p[3], plen - 4 - p[3]));
-		p += plen;
-		len -= plen;
-	}
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *specs = data + 2;
@@ -262,7 +242,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = min_of(size - 2 - 2 * nr, (size_t)STREAM_MAX);
 	memcpy(stream_bytes, specs + 2 * nr, len);
 	if (data[0] & FUZZ_REPAIR)
-		repair(stream_bytes, len);
+		wire_repair(stream_bytes, len);
 	rig_start(&whole, data[0], 0);
 	rig_run(&whole, specs, nr, stream_bytes, len);
 	rig_start(&pieces, data[0], 1 + (data[1] >> 3) * 7u);

@@ -36,26 +36,6 @@ static struct reader whole, pieces;
 			__builtin_trap(); \
 	} while (0)
 
-/* Where the PDU at @p says its digests are, the right ones are put. */
-static void repair(uint8_t *p, size_t len)
-{
-	while (len >= 8) {
-		uint8_t hlen = wire_hlen(p[0]);
-		uint32_t plen = wire_get32(p + 4);
-
-		if (!hlen || plen < 8)
-			return;
-		if (wire_has_digests(p[0]) && (p[1] & 1) && len >= hlen + 4u)
-			wire_fix_hdgst(p);
-		if (plen > len)
-			return;
-		if (wire_has_digests(p[0]) && (p[1] & 2) && p[3] >= 8 && plen >= p[3] + 4u)
-			wire_put32(p + plen - 4, wire_crc32c(p + p[3], plen - 4 - p[3]));
-		p += plen;
-		len -= plen;
-	}
-}
-
 /* One PDU that was let pass, by the text of the specification. Return: its length. */
 static uint32_t oracle_pdu(const struct reader_seen *s, const uint8_t *p, size_t len,
 			   const struct wire_conn *c)
@@ -121,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = min_of(size - 2, (size_t)STREAM_MAX);
 	memcpy(stream, data + 2, len);
 	if (data[0] & FUZZ_REPAIR)
-		repair(stream, len);
+		wire_repair(stream, len);
 	rules = data[0] & FUZZ_CTRL ? pdu_rx_from_ctrl : pdu_rx_from_host;
 	c.hdgst = data[0] & FUZZ_HDGST;
 	c.ddgst = data[0] & FUZZ_DDGST;

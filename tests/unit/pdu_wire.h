@@ -137,4 +137,24 @@ static inline uint32_t wire_write(uint8_t *out, const struct wire_conn *c,
 	return plen;
 }
 
+/* Where the PDU at @p says its digests are, the right ones are put. */
+static inline void wire_repair(uint8_t *p, size_t len)
+{
+	while (len >= 8) {
+		uint8_t hlen = wire_hlen(p[0]);
+		uint32_t plen = wire_get32(p + 4);
+
+		if (!hlen || plen < 8)
+			return;
+		if (wire_has_digests(p[0]) && (p[1] & 1) && len >= hlen + 4u)
+			wire_fix_hdgst(p);
+		if (plen > len)
+			return;
+		if (wire_has_digests(p[0]) && (p[1] & 2) && p[3] >= 8 && plen >= p[3] + 4u)
+			wire_put32(p + plen - 4, wire_crc32c(p + p[3], plen - 4 - p[3]));
+		p += plen;
+		len -= plen;
+	}
+}
+
 #endif /* TESTS_UNIT_PDU_WIRE_H */
