@@ -94,7 +94,8 @@ endif
 BUILD_PACKAGES := gcc libc6-dev linux-libc-dev pkg-config libevent-dev libssl-dev liburing-dev \
 	libnvme-dev libjson-c-dev libisal-dev libsystemd-dev
 # `make fio` and `make nbdkit`, and what their tests use
-TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang clang-format systemd g++ mandoc \
+TEST_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev python3 iproute2 clang libclang-rt-14-dev clang-format \
+	systemd g++ mandoc \
 	fio dpkg-dev nbdkit nbdkit-plugin-dev libnbd-bin qemu-utils strace \
 	$(shell sed 's/\#.*//' tests/vm/packages 2>/dev/null)
 
