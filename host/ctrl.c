@@ -244,6 +244,7 @@ static void run_quiet(struct nvmh_ctrl *ctrl)
 static void run_flush(struct nvmh_ctrl *ctrl)
 {
 	bool down = true;
+	uint64_t now;
 	uint16_t i;
 
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++) {
@@ -264,8 +265,9 @@ static void run_flush(struct nvmh_ctrl *ctrl)
 		return;
 	}
 	if (ctrl->resets > 1 || !ctrl->was_live) {
+		now = clock_now_ns();
 		ctrl->phase = NVMH_PHASE_PAUSE;
-		ctrl->pause_until_ns = clock_now_ns() + nvmh_retry_pause_ms(ctrl) * NS_PER_MS;
+		ctrl->pause_until_ns = now + nvmh_retry_pause_ms(ctrl, now) * NS_PER_MS;
 		return;
 	}
 	nvmh_ctrl_start(ctrl);

@@ -346,7 +346,8 @@ struct nvmh_keep_alive {
 void nvmh_keep_alive_run(struct nvmh_ctrl *ctrl, uint64_t now_ns);
 
 /* host/retry.c */
-uint32_t nvmh_retry_pause_ms(const struct nvmh_ctrl *ctrl); /* before the next try */
+uint32_t nvmh_retry_pause_ms(const struct nvmh_ctrl *ctrl,
+			     uint64_t now_ns); /* before the next try */
 /* nvmh_retry_start() - the time in which a remote controller must get live begins, if it does not
  * run already; nvmh_retry_runs(): it does, until ctrl->loss_ns */
 void nvmh_retry_start(struct nvmh_ctrl *ctrl, uint64_t now_ns);

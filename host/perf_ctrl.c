@@ -230,12 +230,20 @@ void nvmh_perf_ctrl_process(struct perf_target *t)
 		lost(t);
 	else if (state == NVMH_LIVE && t->lost_since_ns)
 		back(t);
-	if (state != NVMH_DEAD || t->dead)
+	if (state != NVMH_DEAD)
 		return;
 	/* nothing will come back any more */
-	t->dead = true;
-	if (t->keeps)
-		log_err("%s is given up: %s", nvmh_ctrl_name(t->ctrl), nvmh_ctrl_error(t->ctrl));
 	atomic_store(&t->run->failed, true);
 	atomic_store(&t->run->stop, true);
+}
+
+void nvmh_perf_ctrl_end(struct perf_target *t)
+{
+	if (!t->lost_since_ns)
+		return;
+	t->lost_ns += clock_now_ns() - t->lost_since_ns;
+	t->lost_since_ns = 0;
+	if (t->keeps)
+		log_err("%s did not come back: %s", nvmh_ctrl_name(t->ctrl),
+			nvmh_ctrl_error(t->ctrl));
 }

@@ -36,7 +36,6 @@ struct perf_target {
 	uint64_t nr_units;  /* of opts->grain bytes, in that part */
 	uint16_t next_queue;
 	bool keeps;		/* I/Os outlast the loss of the controller */
-	bool dead;		/* given up */
 	uint32_t nr_lost;	/* how many times the controller was not live any more */
 	uint64_t lost_since_ns; /* 0: live */
 	uint64_t lost_ns;	/* all times together */
@@ -216,6 +215,8 @@ void nvmh_perf_fail(struct perf_job *job, const char *fmt, ...)
 int nvmh_perf_ctrl_open(struct perf_target *t, char *error);
 /* nvmh_perf_ctrl_process() - its descriptor is readable; tells when it is lost, and when it is back */
 void nvmh_perf_ctrl_process(struct perf_target *t);
+/* nvmh_perf_ctrl_end() - the run is over: what has not come back until now */
+void nvmh_perf_ctrl_end(struct perf_target *t);
 
 /* ---- perf_run.c: main thread ---- */
 

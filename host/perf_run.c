@@ -309,20 +309,6 @@ static void join_jobs(struct perf_run *run)
 		run->elapsed_s = (double)perf_ticks_to_ns(&run->clock, end - begin) / PERF_NS_PER_S;
 }
 
-/* Controllers that have not come back until now. */
-static void end_losses(struct perf_run *run)
-{
-	uint16_t i;
-
-	for (i = 0; i < run->nr_targets; i++) {
-		struct perf_target *t = &run->targets[i];
-
-		if (t->lost_since_ns)
-			t->lost_ns += clock_now_ns() - t->lost_since_ns;
-		t->lost_since_ns = 0;
-	}
-}
-
 int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bool last),
 		     char *error)
 {
@@ -350,7 +336,8 @@ int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bo
 		ret = start_jobs(run, error);
 		supervise(run, fds, &signals, tick);
 		join_jobs(run);
-		end_losses(run);
+		for (i = 0; i < run->nr_targets; i++)
+			nvmh_perf_ctrl_end(&run->targets[i]);
 	}
 	for (i = 0; i < 2; i++) {
 		if (fds[i].fd >= 0)

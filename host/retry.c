@@ -12,13 +12,13 @@ enum {
 	PAUSE_DOUBLES = 4,    /* times, for a local controller */
 	RETRY_MAX_MS = 10000, /* for a remote one, unless it was told a longer pause */
 	RETRY_DOUBLES = 14,   /* times: even 1 ms is beyond RETRY_MAX_MS then */
+	LAST_TRY_MS = 500,    /* before the time is over, or half of what is left of it */
+	MIN_LEFT_MS = 50,     /* for another try */
 };
 
-/*
- * Before the next try. Each in a row waits longer than the one before, so that a target which is
- * gone for long is not bothered, and one that restarts is found soon.
- */
-uint32_t nvmh_retry_pause_ms(const struct nvmh_ctrl *ctrl)
+/* Each in a row waits longer than the one before, so that a target which is gone for long is not
+ * bothered, and one that restarts is found soon. */
+static uint32_t backed_off_ms(const struct nvmh_ctrl *ctrl)
 {
 	uint32_t first_ms = ctrl->opts.reconnect_delay_ms;
 	uint32_t doubles;
@@ -33,6 +33,22 @@ uint32_t nvmh_retry_pause_ms(const struct nvmh_ctrl *ctrl)
 		return first_ms;
 	doubles = ctrl->resets > 3 ? ctrl->resets - 3 : 0;
 	return min_of(first_ms << min_of(doubles, (uint32_t)RETRY_DOUBLES), (uint32_t)RETRY_MAX_MS);
+}
+
+static uint64_t left_ms(const struct nvmh_ctrl *ctrl, uint64_t now)
+{
+	if (!ctrl->loss_ns)
+		return UINT64_MAX;
+	return ctrl->loss_ns > now ? (ctrl->loss_ns - now) / NS_PER_MS : 0;
+}
+
+/* Before the next try. The time that was promised is made use of to its end. */
+uint32_t nvmh_retry_pause_ms(const struct nvmh_ctrl *ctrl, uint64_t now)
+{
+	uint64_t left = left_ms(ctrl, now);
+	uint64_t last = left > 2 * LAST_TRY_MS ? left - LAST_TRY_MS : left / 2;
+
+	return (uint32_t)min_of((uint64_t)backed_off_ms(ctrl), last);
 }
 
 /* From now on the time runs after which a remote controller that does not get live is given up. */
@@ -56,14 +72,12 @@ bool nvmh_retry_runs(const struct nvmh_ctrl *ctrl)
 bool nvmh_retry_over(const struct nvmh_ctrl *ctrl, uint64_t now)
 {
 	uint32_t tries = ctrl->ops->tries ? ctrl->ops->tries : 1;
-	uint32_t ms = nvmh_retry_pause_ms(ctrl);
 
 	if (ctrl->ops->stacked)
 		return true; /* those below had theirs */
-	if (ctrl->phase == NVMH_PHASE_LIVE)
-		ms = min_of(ms, (uint32_t)PAUSE_MS); /* the first try needs no pause */
+	/* the first try needs no pause, and is made in the shortest time but 1 ms */
 	if (ctrl->ops->remote)
-		return ctrl->loss_ns && now + ms * NS_PER_MS > ctrl->loss_ns;
+		return left_ms(ctrl, now) < (ctrl->phase == NVMH_PHASE_LIVE ? 2 : MIN_LEFT_MS);
 	/* losing a live controller costs no try: the bring-ups after it do */
 	return ctrl->resets > tries || (!ctrl->was_live && ctrl->resets >= tries);
 }

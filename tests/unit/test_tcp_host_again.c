@@ -121,6 +121,7 @@ static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
 		{ 30000, 1, 30000 }, { 30000, 9, 30000 }, { 4000000000u, 9, 4000000000u },
 	};
 	struct nvmh_ctrl *ctrl = calloc(1, sizeof(*ctrl));
+	const uint64_t now = UINT64_C(1) << 40;
 	size_t i;
 
 	(void)state;
@@ -129,9 +130,42 @@ static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		ctrl->opts.reconnect_delay_ms = cases[i].delay_ms;
 		ctrl->resets = cases[i].resets;
-		if (nvmh_retry_pause_ms(ctrl) != cases[i].ms)
+		if (nvmh_retry_pause_ms(ctrl, now) != cases[i].ms)
 			fail_msg("%u ms, %u failures: %u ms", cases[i].delay_ms, cases[i].resets,
-				 nvmh_retry_pause_ms(ctrl));
+				 nvmh_retry_pause_ms(ctrl, now));
+	}
+	free(ctrl);
+}
+
+/* However long the pauses are: what is left of the time ends with a try. */
+static void test_tcp_host_again_pauses_end_within_the_time(void **state)
+{
+	static const struct nvmh_transport_ops remote = { .remote = true };
+	static const struct {
+		uint32_t left_ms;
+		uint32_t ms;
+		bool over;
+	} cases[] = {
+		{ 9000, 4000, false }, { 4600, 4000, false }, { 4400, 3900, false },
+		{ 1001, 501, false },  { 1000, 500, false },  { 500, 250, false },
+		{ 50, 25, false },     { 49, 24, true },      { 0, 0, true },
+	};
+	struct nvmh_ctrl *ctrl = calloc(1, sizeof(*ctrl));
+	const uint64_t now = UINT64_C(1) << 40;
+	size_t i;
+
+	(void)state;
+	assert_non_null(ctrl);
+	ctrl->ops = &remote;
+	ctrl->phase = NVMH_PHASE_UP;
+	ctrl->resets = 5;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ctrl->loss_ns = now + cases[i].left_ms * UINT64_C(1000000);
+		assert_int_equal(nvmh_retry_pause_ms(ctrl, now), cases[i].ms);
+		assert_int_equal(nvmh_retry_over(ctrl, now), cases[i].over);
+		/* later than that */
+		assert_true(nvmh_retry_over(ctrl, ctrl->loss_ns + 1));
+		assert_int_equal(nvmh_retry_pause_ms(ctrl, ctrl->loss_ns + 1), 0);
 	}
 	free(ctrl);
 }
@@ -215,9 +249,9 @@ static void test_tcp_host_again_time_is_over_in_a_pause(void **state)
 	assert_int_equal(nvmh_ctrl_state(s.ctrl), NVMH_DEAD);
 	/* the reason is why it could not come back */
 	assert_non_null(strstr(nvmh_strerror(), "is busy"));
-	/* at once, and after a second each, but for the one that would be too late */
-	assert_true(atomic_load(&nr_tries) >= 2 && atomic_load(&nr_tries) <= 4);
-	assert_true(clock_now_ms() - before >= 1000);
+	/* at once, after a second or two, and then until the time is over */
+	assert_in_range(atomic_load(&nr_tries), 3, 12);
+	assert_true(clock_now_ms() - before >= 2900);
 	session_close(&s);
 }
 
@@ -398,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_host_again_address_interface_and_tos_are_used),
 		cmocka_unit_test(test_tcp_host_again_wrong_way_is_named_at_once),
 		cmocka_unit_test(test_tcp_host_again_pauses_grow_to_a_maximum),
+		cmocka_unit_test(test_tcp_host_again_pauses_end_within_the_time),
 		cmocka_unit_test(test_tcp_host_again_refusals_without_dnr_are_tried_again),
 		cmocka_unit_test(test_tcp_host_again_refusal_with_dnr_ends_it),
 		cmocka_unit_test(test_tcp_host_again_time_is_over_in_a_pause),
