@@ -25,6 +25,7 @@ enum {
 	 * fast_io_fail_ms is over: every path may have said so once */
 	MPATH_MAX_ANA_TRIES = 100,
 	MPATH_FAIL_ANA_TRIES = NVMH_MAX_PATHS,
+	MPATH_MAX_LOSSES = 16,	/* under one command: it may be what the target does not survive */
 	MPATH_RETRY_MS = 100,	/* before it, where the controller names no delay */
 	MPATH_NS_HASH = 2048,	/* twice MAX_DRIVE_NS: a quarter of 64 KiB */
 	MPATH_MAX_FENCES = 4,	/* lost associations of one slot that are not quiet yet */
@@ -157,8 +158,9 @@ struct mpath_io {
 	uint8_t slot;
 	uint8_t tries;
 	uint8_t ana_tries;
-	bool fenced; /* to wait until @assoc of @slot is quiet */
-	bool once;   /* not to be sent again, and fails then */
+	uint8_t losses; /* of the paths that it was sent over */
+	bool fenced;	/* to wait until @assoc of @slot is quiet */
+	bool once;	/* not to be sent again, and fails then */
 	bool cancelled;
 };
 

@@ -224,6 +224,7 @@ int nvmh_mpath_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
 	io->avoid = 0;
 	io->tries = 0;
 	io->ana_tries = 0;
+	io->losses = 0;
 	io->fenced = false;
 	io->once = false;
 	io->cancelled = false;

@@ -75,6 +75,30 @@ static void count_failed_over(struct mpath_queue *mq, uint8_t slot)
 			      memory_order_relaxed);
 }
 
+/* Whether fast_io_fail_ms is over since the request was held for the first time. */
+static bool fails_fast(const struct mpath_queue *mq, const struct mpath_io *io, uint64_t now)
+{
+	uint64_t fail_ns = mq->mp->opts.fast_io_fail_ms * NS_PER_MS;
+
+	return fail_ns && io->since_ns && now - io->since_ns >= fail_ns;
+}
+
+/*
+ * A target that ends each connection on which the command comes would have it for ever: it gets it so
+ * many times at least, and for as long as it is waited for when it does not come back at all.
+ */
+static bool lost_too_often(const struct mpath_queue *mq, const struct mpath_io *io,
+			   const struct mpath_path *path)
+{
+	uint32_t loss_ms = path->ctrl->opts.ctrl_loss_ms;
+	uint64_t now = clock_now_ns();
+
+	if (io->losses < MPATH_MAX_LOSSES)
+		return false;
+	return fails_fast(mq, io, now) ||
+	       (loss_ms != NVMH_NO_LIMIT && now - io->since_ns >= loss_ms * NS_PER_MS);
+}
+
 /* The path went away under the command; nobody knows how far it came. Return: it is held. */
 static bool retry_lost(struct mpath_queue *mq, struct mpath_io *io, const struct mpath_path *path)
 {
@@ -85,6 +109,9 @@ static bool retry_lost(struct mpath_queue *mq, struct mpath_io *io, const struct
 		io->fenced = path->ctrl->ops->remote;
 		io->once = !repeatable(io->req);
 	}
+	io->once |= lost_too_often(mq, io, path);
+	if (io->losses < MPATH_MAX_LOSSES)
+		io->losses++;
 	nvmh_mpath_hold(mq, io);
 	return true;
 }
@@ -124,14 +151,6 @@ static bool retry_later(struct mpath_queue *mq, struct mpath_io *io, const struc
 	io->not_before_ns = clock_now_ns() + delay_ms(io, path) * NS_PER_MS;
 	nvmh_mpath_hold(mq, io);
 	return true;
-}
-
-/* Whether fast_io_fail_ms is over since the request was held for the first time. */
-static bool fails_fast(const struct mpath_queue *mq, const struct mpath_io *io, uint64_t now)
-{
-	uint64_t fail_ns = mq->mp->opts.fast_io_fail_ms * NS_PER_MS;
-
-	return fail_ns && io->since_ns && now - io->since_ns >= fail_ns;
 }
 
 /*

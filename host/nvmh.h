@@ -512,7 +512,8 @@ struct nvmh_mpath_opts {
  * time since it was last usable; one that is refused is not). Its I/O queues take requests as long as it is not dead; what cannot be sent is held,
  * and keeps its place in the queue. A path that is lost, or whose controller answers that the namespace cannot be reached through it (ANA), costs the
  * caller no error: the command is repeated over another path, the oldest first, or when one is back; 100 times at most for one whose ANA answers are
- * not what the ANA log says, 16 when fast_io_fail_ms is over, then it ends with ST_HOST_PATH_ERROR. Reads and other commands that change nothing are
+ * not what the ANA log says, 16 when fast_io_fail_ms is over, then it ends with ST_HOST_PATH_ERROR; so does one that lost its path 16 times and more, once
+ * it is ctrl_loss_ms or fast_io_fail_ms old. Reads and other commands that change nothing are
  * repeated at once. Commands that change data and may have been received are first held until the lost controller cannot execute them any more: until
  * a Cross-Controller Reset over another path of the subsystem succeeded, or 2 * KATO (3 * KATO with traffic based keep alive) + CQT after it is known
  * to have been reached for the last time; KATO is rounded up as the controller does (KAS), to a multiple of 60 s at most. That is so with one path,

@@ -258,6 +258,42 @@ static void test_mpath_fast_io_fail_ends_what_has_no_path(void **state)
 	rig_close(&rig);
 }
 
+/* Its target ends the connection whenever it comes: not for ever, but as long as for a lost one. */
+static void test_mpath_command_that_costs_connections_ends(void **state)
+{
+	static const uint32_t loss_ms[] = { RIG_WAIT_MS, NVMH_NO_LIMIT };
+	struct nvmh_ctrl_opts path;
+	struct rig_io io;
+	uint32_t way, i;
+
+	(void)state;
+	for (way = 0; way < ARRAY_SIZE(loss_ms); way++) {
+		struct rig rig = { 0 };
+
+		fake_path_init();
+		fake_path[0].by_hand = true;
+		path = rig_path(&rig, 0);
+		path.ctrl_loss_ms = loss_ms[way];
+		assert_int_equal(nvmh_mpath_open_with(&path, 1, NULL, &fake_path_ops, &rig.ctrl),
+				 0);
+		rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_LIVE);
+		rig_read(&rig, 0, &io, 1);
+		for (i = 0; i <= MPATH_MAX_LOSSES; i++) {
+			rig_until(&rig, fake_path[0].nr_ios == i + 1);
+			assert_int_equal(io.nr_done, 0);
+			mpath_of(rig.ctrl)->queues[1].ios[io.req.tag].since_ns = 1; /* long ago */
+			fake_path[0].ctrl->resets = 0; /* no longer pauses */
+			fake_path_lose(&fake_path[0]);
+		}
+		if (way) {
+			rig_until(&rig, fake_path[0].nr_ios == i + 1);
+			fake_path_answer(fake_path_find(&fake_path[0]), 0);
+		}
+		rig_wait(&rig, &io, way ? 0 : ST_HOST_PATH_ERROR);
+		rig_close(&rig);
+	}
+}
+
 static void test_mpath_given_up_ends_everything_once(void **state)
 {
 	struct nvmh_ctrl_opts path;
@@ -710,6 +746,7 @@ int main(void)
 		mpath_test(test_mpath_broken_connection_submit_takes_another),
 		mpath_test(test_mpath_all_paths_lost_holds_and_keeps_the_order),
 		mpath_test(test_mpath_fast_io_fail_ends_what_has_no_path),
+		mpath_test(test_mpath_command_that_costs_connections_ends),
 		mpath_test(test_mpath_given_up_ends_everything_once),
 		mpath_test(test_mpath_dead_sleeps),
 		mpath_test(test_mpath_close_under_held_requests_completes_them),
