@@ -329,14 +329,15 @@ static void payload_start(struct pdu_rx *rx)
 /* Bytes that take() accepts at once from elsewhere; 0: none for now. */
 static size_t wanted(const struct pdu_rx *rx)
 {
-	switch (rx->state) {
-	case RX_COMMON:
-	case RX_HEADER:
+	/* nearly always */
+	if (likely(rx->state <= RX_HEADER))
 		return rx->hdr_need - rx->hdr_got;
+	if (likely(rx->state == RX_DATA))
+		return rx->data_left;
+	switch (rx->state) {
 	case RX_TERM_REST:
 	case RX_PAD:
 		return rx->pad_left;
-	case RX_DATA:
 	case RX_DROP:
 		return rx->data_left;
 	case RX_DDGST:
@@ -349,10 +350,11 @@ static size_t wanted(const struct pdu_rx *rx)
 /* @n bytes, 1..wanted(): from @src, or NULL when they are in their place. */
 static enum pdu_rx_event take(struct pdu_rx *rx, const uint8_t *src, size_t n)
 {
-	switch (rx->state) {
-	case RX_COMMON:
-	case RX_HEADER:
+	if (likely(rx->state <= RX_HEADER))
 		return take_header(rx, src, n);
+	if (likely(rx->state == RX_DATA))
+		return take_data(rx, src, n);
+	switch (rx->state) {
 	case RX_TERM_REST:
 		rx->pad_left -= (uint32_t)n;
 		return rx->pad_left ? PDU_RX_MORE : check_header(rx);
@@ -361,8 +363,6 @@ static enum pdu_rx_event take(struct pdu_rx *rx, const uint8_t *src, size_t n)
 		if (!rx->pad_left)
 			payload_start(rx);
 		return PDU_RX_MORE;
-	case RX_DATA:
-		return take_data(rx, src, n);
 	case RX_DROP:
 		return take_dropped(rx, src, n);
 	default:
@@ -434,19 +434,21 @@ enum pdu_rx_event pdu_rx_advance(struct pdu_rx *rx, size_t n)
 
 enum pdu_rx_event pdu_rx_feed(struct pdu_rx *rx, const void *buf, size_t len, size_t *used)
 {
-	enum pdu_rx_event ev = PDU_RX_MORE;
+	enum pdu_rx_event ev;
 	const uint8_t *p = buf;
 	size_t left = len;
 
-	if (unlikely(!wanted(rx)))
-		ev = stalled(rx);
-	while (left && ev == PDU_RX_MORE) {
+	do {
 		size_t n = min_of(left, wanted(rx));
 
+		if (unlikely(!n)) {
+			ev = pdu_rx_advance(rx, 0);
+			break;
+		}
 		ev = take(rx, p, n);
 		p += n;
 		left -= n;
-	}
+	} while (left && ev == PDU_RX_MORE);
 	*used = len - left;
 	return ev;
 }
@@ -457,23 +459,26 @@ enum pdu_rx_event pdu_rx_feed_in_place(struct pdu_rx *rx, const void *buf, size_
 	const uint8_t *p = buf;
 	size_t left = len;
 
-	if (unlikely(!wanted(rx)))
-		ev = stalled(rx);
-	while (left && ev == PDU_RX_MORE) {
+	do {
 		size_t n = min_of(left, wanted(rx));
-		bool payload = rx->state == RX_DATA;
+		const uint8_t *src = p;
 
-		if (payload) {
+		if (unlikely(!n)) {
+			ev = pdu_rx_advance(rx, 0);
+			break;
+		}
+		if (rx->state == RX_DATA) {
 			const struct iovec *v = &rx->iov[rx->iov_index];
 
 			if (p != (const uint8_t *)v->iov_base + rx->iov_off)
 				break;
 			n = min_of(n, v->iov_len - rx->iov_off);
+			src = NULL;
 		}
-		ev = take(rx, payload ? NULL : p, n);
+		ev = take(rx, src, n);
 		p += n;
 		left -= n;
-	}
+	} while (left && ev == PDU_RX_MORE);
 	*used = len - left;
 	return ev;
 }
