@@ -42,17 +42,6 @@ static bool walk_next(struct walk *w, struct iovec *piece)
 	return false;
 }
 
-size_t iov_bytes(const struct iovec *iov, size_t nr)
-{
-	size_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		if (__builtin_add_overflow(sum, iov[i].iov_len, &sum))
-			return SIZE_MAX;
-	return sum;
-}
-
 int iov_slice(const struct iovec *iov, size_t nr, size_t off, size_t len, struct iovec *out,
 	      int max)
 {

@@ -12,8 +12,17 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/** iov_bytes() - the sum of the lengths, SIZE_MAX if it is more than that */
-size_t iov_bytes(const struct iovec *iov, size_t nr);
+/** iov_bytes() - the sum of the lengths, SIZE_MAX if it is more than that. Inline: most have one. */
+static inline size_t iov_bytes(const struct iovec *iov, size_t nr)
+{
+	size_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (__builtin_add_overflow(sum, iov[i].iov_len, &sum))
+			return SIZE_MAX;
+	return sum;
+}
 
 /**
  * iov_slice() - describe @len bytes from offset @off of a list by another list
