@@ -31,6 +31,7 @@ enum {
 	TCP_AHEAD_SMALL = 4 << 10, /* after large payloads: what lies in it must be copied */
 	TCP_LARGE_BYTES = 16 << 10,
 	TCP_PLACE_BYTES = 512 << 10, /* guessed payloads of one receive call */
+	TCP_SEEN_BITS = 9,	     /* words of struct tcp_seen */
 	TCP_GAPS_BYTES = 32 << 10,
 	TCP_ERROR_TEXT = 200,
 	TCP_STAGE_MS = 10000, /* for each stage of a connection; less if admin commands have less */
@@ -82,11 +83,25 @@ struct tcp_in {
 	size_t left;
 };
 
+/*
+ * Which memory one receive call is given: a bit for each 64th of a page, a word for each page,
+ * hashed. A word of an earlier round counts as zero, so that a round touches no more than it uses.
+ */
+struct tcp_seen {
+	uint64_t round; /* the receive call */
+	struct tcp_seen_word {
+		uint64_t round;
+		uint64_t whole;
+		uint64_t parts; /* bits that a piece covers in part: at its ends */
+	} word[1 << TCP_SEEN_BITS];
+};
+
 /* What nvmh_tcp_place() guesses by (tcp_place.c). */
 struct tcp_guess {
 	struct iovec *iov; /* MAX_IOV: the list of the receive call */
 	uint8_t *gaps;	   /* TCP_GAPS_BYTES: what lies between payloads is received here */
 	uint8_t *rescue;   /* TCP_PLACE_BYTES: what was guessed wrong is taken from here */
+	struct tcp_seen *seen;
 	uint32_t window;   /* bytes of one receive call */
 	uint32_t penalty;  /* receive calls without a guess after the next wrong one */
 	uint32_t pause;	   /* receive calls without a guess from now on */

@@ -28,41 +28,40 @@ enum {
 	MIN_PAYLOAD = 2048, /* less is copied faster than described */
 	MIN_WINDOW = 32 << 10,
 	MAX_PENALTY = 1024,
-	SEEN_BITS = 9,
-	SEEN_PAGE_BITS = 12, /* a word has a bit for each 64th of a page */
+	SEEN_PAGE_BITS = 12,
 	SEEN_BIT_BITS = SEEN_PAGE_BITS - 6,
 };
 
 /* ---------------------------------------------------------------- memory that is taken */
 
-/* By page, hashed: a page that shares its word with another is thought to be in use. */
-struct seen {
-	uint64_t whole[1 << SEEN_BITS];
-	uint64_t parts[1 << SEEN_BITS]; /* bits that a piece covers in part: at its ends */
-};
-
-static uint32_t seen_word(uintptr_t bit)
+/* A page that shares its word with another is thought to be in use. */
+static struct tcp_seen_word *seen_word(struct tcp_seen *seen, uintptr_t bit)
 {
-	return (uint32_t)((bit >> 6) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SEEN_BITS));
+	uint64_t hash = (bit >> 6) * UINT64_C(0x9e3779b97f4a7c15);
+	struct tcp_seen_word *word = &seen->word[hash >> (64 - TCP_SEEN_BITS)];
+
+	if (word->round != seen->round)
+		*word = (struct tcp_seen_word){ .round = seen->round };
+	return word;
 }
 
 /* The bit of @addr is covered in part. Return: no piece has all of it. */
-static bool seen_part(struct seen *seen, uintptr_t addr, bool *shared)
+static bool seen_part(struct tcp_seen *seen, uintptr_t addr, bool *shared)
 {
 	uintptr_t bit = addr >> SEEN_BIT_BITS;
 	uint64_t mask = UINT64_C(1) << (bit & 63);
-	uint32_t i = seen_word(bit);
+	struct tcp_seen_word *word = seen_word(seen, bit);
 
-	*shared |= !!(seen->parts[i] & mask);
-	seen->parts[i] |= mask;
-	return !(seen->whole[i] & mask);
+	*shared |= !!(word->parts & mask);
+	word->parts |= mask;
+	return !(word->whole & mask);
 }
 
 /*
  * Notes [base, base + len). *shared: an end lies in a bit with another's end: buffers from a heap
  * are neighbours, so only their addresses tell. Return: nothing of it was noted before.
  */
-static bool seen_add(struct seen *seen, const void *base, size_t len, bool *shared)
+static bool seen_add(struct tcp_seen *seen, const void *base, size_t len, bool *shared)
 {
 	uintptr_t from = (uintptr_t)base, to = from + len;
 	uintptr_t bit = div_up(from, (uintptr_t)1 << SEEN_BIT_BITS);
@@ -77,10 +76,10 @@ static bool seen_add(struct seen *seen, const void *base, size_t len, bool *shar
 	while (bit < end) {
 		uintptr_t last = min_of(end - 1, bit | 63);
 		uint64_t mask = UINT64_MAX >> (63 - (last - bit)) << (bit & 63);
-		uint32_t i = seen_word(bit);
+		struct tcp_seen_word *word = seen_word(seen, bit);
 
-		fresh &= !((seen->whole[i] | seen->parts[i]) & mask);
-		seen->whole[i] |= mask;
+		fresh &= !((word->whole | word->parts) & mask);
+		word->whole |= mask;
 		bit = last + 1;
 	}
 	return fresh;
@@ -94,7 +93,7 @@ static bool overlap(const struct iovec *a, const struct iovec *b)
 }
 
 /* Notes @nr pieces from iov[from] on; those before are noted already. */
-static bool seen_add_iov(struct seen *seen, const struct iovec *iov, int from, int nr)
+static bool seen_add_iov(struct tcp_seen *seen, const struct iovec *iov, int from, int nr)
 {
 	bool fresh = true;
 	int i, j;
@@ -171,8 +170,7 @@ struct place {
 };
 
 /* Return: the payload of @req and what comes before it fit in. */
-static bool add_read(const struct tcp_queue *tq, struct place *p, struct seen *seen,
-		     const struct nvmh_req *req)
+static bool add_read(const struct tcp_queue *tq, struct place *p, const struct nvmh_req *req)
 {
 	uint32_t gap = p->gap + tq->guess.pdo;
 	int nr;
@@ -182,7 +180,7 @@ static bool add_read(const struct tcp_queue *tq, struct place *p, struct seen *s
 		return false;
 	p->iov[p->nr] = (struct iovec){ p->gaps, gap };
 	nr = iov_slice(req->iov, req->nr_iov, 0, req->len, p->iov + p->nr + 1, p->max - p->nr - 1);
-	if (nr < 0 || !seen_add_iov(seen, p->iov, p->nr + 1, nr))
+	if (nr < 0 || !seen_add_iov(tq->guess.seen, p->iov, p->nr + 1, nr))
 		return false;
 	p->gaps += gap;
 	p->gaps_left -= gap;
@@ -195,10 +193,10 @@ static bool add_read(const struct tcp_queue *tq, struct place *p, struct seen *s
 static void guess(const struct tcp_queue *tq, struct place *p, int32_t gap)
 {
 	uint32_t rsp = rsp_bytes(tq);
-	struct seen seen = { { 0 }, { 0 } };
 	struct list *pos;
 
-	seen_add_iov(&seen, p->iov, 0, p->nr);
+	tq->guess.seen->round++;
+	seen_add_iov(tq->guess.seen, p->iov, 0, p->nr);
 	/* bytes of its PDU that came already make the gap of the oldest command shorter */
 	p->gap = (uint32_t)gap;
 	list_for_each(pos, &tq->untold) {
@@ -206,7 +204,7 @@ static void guess(const struct tcp_queue *tq, struct place *p, int32_t gap)
 		const struct nvmh_req *req = tag->req;
 
 		if (req->dir == NVMH_FROM_CTRL) {
-			if (!add_read(tq, p, &seen, req))
+			if (!add_read(tq, p, req))
 				break;
 		} else if (req->dir == NVMH_TO_CTRL && tag->moved != req->len) {
 			break; /* R2Ts come first, nobody knows when */

@@ -414,8 +414,9 @@ int nvmh_tcp_queue_alloc(struct tcp_queue *tq)
 	tq->guess.iov = malloc(MAX_IOV * sizeof(*tq->guess.iov));
 	tq->guess.gaps = malloc(TCP_GAPS_BYTES);
 	tq->guess.rescue = malloc(TCP_PLACE_BYTES);
+	tq->guess.seen = calloc(1, sizeof(*tq->guess.seen));
 	if (!tq->tags || !tq->ahead || !tq->rx_iov || !tq->guess.iov || !tq->guess.gaps ||
-	    !tq->guess.rescue) {
+	    !tq->guess.rescue || !tq->guess.seen) {
 		nvmh_tcp_queue_release(tq);
 		return -ENOMEM;
 	}
@@ -437,12 +438,14 @@ void nvmh_tcp_queue_release(struct tcp_queue *tq)
 	free(tq->guess.iov);
 	free(tq->guess.gaps);
 	free(tq->guess.rescue);
+	free(tq->guess.seen);
 	tq->tags = NULL;
 	tq->ahead = NULL;
 	tq->rx_iov = NULL;
 	tq->guess.iov = NULL;
 	tq->guess.gaps = NULL;
 	tq->guess.rescue = NULL;
+	tq->guess.seen = NULL;
 }
 
 void nvmh_tcp_queue_start(struct tcp_queue *tq)
@@ -456,6 +459,7 @@ void nvmh_tcp_queue_start(struct tcp_queue *tq)
 		.iov = tq->guess.iov,
 		.gaps = tq->guess.gaps,
 		.rescue = tq->guess.rescue,
+		.seen = tq->guess.seen,
 		.nr_reads = UINT32_MAX,
 		.window = TCP_PLACE_BYTES / 8,
 		.penalty = 2,
