@@ -209,6 +209,13 @@ static enum pdu_rx_event check_common(struct pdu_rx *rx)
 	return PDU_RX_MORE;
 }
 
+/* The owner says where the payload goes. */
+static enum pdu_rx_event header_end(struct pdu_rx *rx)
+{
+	rx->state = RX_WAIT;
+	return PDU_RX_HEADER;
+}
+
 /* Header and digest are there. */
 static enum pdu_rx_event check_header(struct pdu_rx *rx)
 {
@@ -224,8 +231,7 @@ static enum pdu_rx_event check_header(struct pdu_rx *rx)
 	}
 	if (rule->data_must && le32_get(rx->pdu.data.datal) != rx->data_len)
 		return bad_field(rx, offsetof(struct nvme_tcp_data, datal));
-	rx->state = RX_WAIT;
-	return PDU_RX_HEADER;
+	return header_end(rx);
 }
 
 static enum pdu_rx_event take_header(struct pdu_rx *rx, const uint8_t *src, size_t n)
@@ -357,7 +363,7 @@ static enum pdu_rx_event take(struct pdu_rx *rx, const uint8_t *src, size_t n)
 	switch (rx->state) {
 	case RX_TERM_REST:
 		rx->pad_left -= (uint32_t)n;
-		return rx->pad_left ? PDU_RX_MORE : check_header(rx);
+		return rx->pad_left ? PDU_RX_MORE : header_end(rx);
 	case RX_PAD:
 		rx->pad_left -= (uint32_t)n;
 		if (!rx->pad_left)
