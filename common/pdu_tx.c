@@ -33,6 +33,17 @@ static void put_digest(uint8_t *p, uint32_t digest)
 	memcpy(p, &wire, sizeof(wire));
 }
 
+/* Of header and header digest. */
+static uint32_t header_bytes(const struct pdu_txq *q, uint8_t hlen)
+{
+	return hlen + (q->hdgst ? NVME_TCP_DIGEST_LEN : 0);
+}
+
+static uint32_t padding(uint32_t bytes, uint32_t unit)
+{
+	return div_up(bytes, unit) * unit - bytes;
+}
+
 /*
  * Puts the common header before @hlen - 8 bytes that are there, and the digest behind. @pdo 0: no
  * payload.
@@ -56,24 +67,36 @@ static uint32_t put_header(uint8_t *p, bool hdgst, uint8_t type, uint8_t flags, 
 	return hlen + NVME_TCP_DIGEST_LEN;
 }
 
-static void seal(struct pdu_tx *tx, const struct pdu_txq *q, uint8_t type, uint8_t flags,
-		 uint8_t hlen, const struct iovec *iov, uint16_t nr_iov, uint32_t len)
+/* A PDU without payload. */
+static void seal(struct pdu_tx *tx, const struct pdu_txq *q, uint8_t type, uint8_t hlen)
 {
-	uint32_t base = hlen + (q->hdgst ? NVME_TCP_DIGEST_LEN : 0);
-	uint32_t unit = q->align * 4u;
-	uint32_t pdo = len ? div_up(base, unit) * unit : 0;
-	uint32_t head = len ? pdo : base;
-	uint32_t tail = len && q->ddgst ? NVME_TCP_DIGEST_LEN : 0;
+	tx->iov = NULL;
+	tx->nr_iov = 0;
+	tx->data_len = 0;
+	tx->tail_len = 0;
+	tx->head_len =
+		(uint8_t)put_header(tx->head, q->hdgst, type, 0, hlen, 0, header_bytes(q, hlen));
+}
 
-	assert(len <= UINT32_MAX - head - tail);
+static void seal_data(struct pdu_tx *tx, const struct pdu_txq *q, uint8_t type, uint8_t flags,
+		      uint8_t hlen, const struct iovec *iov, uint16_t nr_iov, uint32_t len)
+{
+	uint32_t base = header_bytes(q, hlen);
+	/* headers are whole dwords, and most peers ask for no more */
+	uint32_t pad = unlikely(q->align > 1) ? padding(base, q->align * 4u) : 0;
+	uint32_t head = base + pad;
+	uint32_t tail = q->ddgst ? NVME_TCP_DIGEST_LEN : 0;
+
+	assert(len && len <= UINT32_MAX - head - tail);
 	tx->iov = iov;
 	tx->nr_iov = nr_iov;
 	tx->data_len = len;
 	tx->head_len = (uint8_t)head;
 	tx->tail_len = (uint8_t)tail;
 	put_header(tx->head, q->hdgst, type, flags | (tail ? NVME_TCP_F_DDGST : 0), hlen,
-		   (uint8_t)pdo, head + len + tail);
-	memset(tx->head + base, 0, head - base);
+		   (uint8_t)head, head + len + tail);
+	if (unlikely(pad))
+		memset(tx->head + base, 0, pad);
 	if (tail)
 		put_digest(tx->tail,
 			   crc32c_final(crc32c_update_iov(CRC32C_INIT, iov, nr_iov, len)));
@@ -141,13 +164,16 @@ void pdu_tx_cmd(struct pdu_tx *tx, const struct pdu_txq *q, const struct nvme_sq
 		const struct iovec *iov, uint16_t nr_iov, uint32_t len)
 {
 	memcpy(tx->head + COMMON_BYTES, sqe, sizeof(*sqe));
-	seal(tx, q, NVME_TCP_CMD, 0, sizeof(struct nvme_tcp_cmd), iov, nr_iov, iov ? len : 0);
+	if (iov && len)
+		seal_data(tx, q, NVME_TCP_CMD, 0, sizeof(struct nvme_tcp_cmd), iov, nr_iov, len);
+	else
+		seal(tx, q, NVME_TCP_CMD, sizeof(struct nvme_tcp_cmd));
 }
 
 void pdu_tx_rsp(struct pdu_tx *tx, const struct pdu_txq *q, const struct nvme_cqe *cqe)
 {
 	memcpy(tx->head + COMMON_BYTES, cqe, sizeof(*cqe));
-	seal(tx, q, NVME_TCP_RSP, 0, sizeof(struct nvme_tcp_rsp), NULL, 0, 0);
+	seal(tx, q, NVME_TCP_RSP, sizeof(struct nvme_tcp_rsp));
 }
 
 void pdu_tx_r2t(struct pdu_tx *tx, const struct pdu_txq *q, uint16_t cccid, uint16_t ttag,
@@ -161,7 +187,7 @@ void pdu_tx_r2t(struct pdu_tx *tx, const struct pdu_txq *q, uint16_t cccid, uint
 	};
 
 	memcpy(tx->head, &r2t, sizeof(r2t));
-	seal(tx, q, NVME_TCP_R2T, 0, sizeof(r2t), NULL, 0, 0);
+	seal(tx, q, NVME_TCP_R2T, sizeof(r2t));
 }
 
 static void put_data(struct pdu_tx *tx, uint16_t cccid, uint16_t ttag, uint32_t datao,
@@ -183,12 +209,12 @@ void pdu_tx_c2h_data(struct pdu_tx *tx, const struct pdu_txq *q, uint16_t cccid,
 		     const struct nvme_cqe *rsp, bool success)
 {
 	uint8_t flags = NVME_TCP_F_DATA_LAST | (success ? NVME_TCP_F_DATA_SUCCESS : 0);
-	uint32_t plen = sizeof(struct nvme_tcp_rsp) + (q->hdgst ? NVME_TCP_DIGEST_LEN : 0);
+	uint32_t plen = header_bytes(q, sizeof(struct nvme_tcp_rsp));
 	uint8_t *p;
 
 	assert(!rsp || !success);
 	put_data(tx, cccid, 0, 0, len);
-	seal(tx, q, NVME_TCP_C2H_DATA, flags, sizeof(struct nvme_tcp_data), iov, nr_iov, len);
+	seal_data(tx, q, NVME_TCP_C2H_DATA, flags, sizeof(struct nvme_tcp_data), iov, nr_iov, len);
 	if (!rsp)
 		return;
 	p = tx->tail + tx->tail_len;
@@ -202,8 +228,8 @@ void pdu_tx_h2c_data(struct pdu_tx *tx, const struct pdu_txq *q, uint16_t cccid,
 		     bool last)
 {
 	put_data(tx, cccid, ttag, datao, len);
-	seal(tx, q, NVME_TCP_H2C_DATA, last ? NVME_TCP_F_DATA_LAST : 0,
-	     sizeof(struct nvme_tcp_data), iov, nr_iov, len);
+	seal_data(tx, q, NVME_TCP_H2C_DATA, last ? NVME_TCP_F_DATA_LAST : 0,
+		  sizeof(struct nvme_tcp_data), iov, nr_iov, len);
 }
 
 /* ---- queue ---- */
