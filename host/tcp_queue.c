@@ -278,14 +278,12 @@ static void tag_sent(struct pdu_tx *tx)
 
 static void set_sgl(struct nvme_sqe *sqe, bool in_capsule, uint32_t len)
 {
-	struct nvme_sgl sgl = {
+	sqe->flags = NVME_SQE_PSDT_SGL;
+	sqe->mptr = le64_make(0);
+	sqe->dptr.sgl = (struct nvme_sgl){
 		.length = le32_make(len),
 		.type = in_capsule ? NVME_SGL_DATA_OFFSET : NVME_SGL_TRANSPORT,
 	};
-
-	sqe->flags = NVME_SQE_PSDT_SGL;
-	sqe->mptr = le64_make(0);
-	sqe->dptr.sgl = sgl;
 }
 
 int nvmh_tcp_queue_submit(struct nvmh_queue *q, struct nvmh_req *req)
