@@ -221,7 +221,6 @@ static void rx_data_done(struct tcp_queue *tq)
 {
 	struct tcp_tag *tag = tq->rx_tag;
 	uint8_t flags = tq->rx.pdu.hdr.flags;
-	struct nvme_cqe cqe = { .sqhd = le16_make(SQHD_UNKNOWN), .sqid = le16_make(tq->q->qid) };
 
 	tq->rx_tag = NULL;
 	tag->moved += tq->rx.data_len;
@@ -229,10 +228,15 @@ static void rx_data_done(struct tcp_queue *tq)
 	tag->last = flags & NVME_TCP_F_DATA_LAST;
 	tq->guess.due = nvmh_tcp_due(flags);
 	tq->guess.rsp = !(flags & NVME_TCP_F_DATA_SUCCESS);
-	if (tq->guess.rsp)
-		return;
-	cqe.cid = tag->req->sqe.cid;
-	complete(tq, tag, &cqe);
+	if (!tq->guess.rsp) {
+		struct nvme_cqe cqe = {
+			.sqhd = le16_make(SQHD_UNKNOWN),
+			.sqid = le16_make(tq->q->qid),
+			.cid = tag->req->sqe.cid,
+		};
+
+		complete(tq, tag, &cqe);
+	}
 }
 
 static void rx_r2t(struct tcp_queue *tq)
