@@ -53,7 +53,7 @@ static uint8_t rank(struct mpath_queue *mq, const struct mpath_io *io, const str
 
 	if (!path || !mpath_path_is(path, MPATH_UP))
 		return RANK_NONE;
-	if (mq->q->qid && !nvmh_queue_live(path_queue(mq, path)))
+	if (mq->q->qid && atomic_load(&path_queue(mq, path)->state) != NVMH_Q_LIVE)
 		return RANK_NONE;
 	if (!ns)
 		return RANK_OPTIMIZED + fresh;
@@ -81,13 +81,12 @@ static bool rather(const struct mpath_queue *mq, uint8_t slot, uint8_t than)
 }
 
 /* @tried: slots that are left out, a bit each. Return: a slot; MPATH_NO_SLOT. */
-static uint8_t pick(struct mpath_queue *mq, const struct mpath_io *io, uint32_t tried)
+static uint8_t best_of_all(struct mpath_queue *mq, const struct mpath_io *io,
+			   const struct mpath_ns *ns, uint32_t tried)
 {
 	uint8_t nr = atomic_load_explicit(&mq->mp->nr_slots, memory_order_acquire);
 	bool turn = mq->mp->opts.iopolicy == NVMH_IOPOLICY_ROUND_ROBIN;
 	uint8_t slot = turn ? mq->last_slot : nr - 1;
-	/* of a namespace that no path has the target says so itself */
-	const struct mpath_ns *ns = nvmh_mpath_ns_somewhere(mq->mp, io->ns) ? io->ns : NULL;
 	uint8_t best = MPATH_NO_SLOT;
 	uint8_t best_rank = RANK_NONE;
 	uint8_t this_rank;
@@ -105,6 +104,21 @@ static uint8_t pick(struct mpath_queue *mq, const struct mpath_io *io, uint32_t 
 		}
 	}
 	return best;
+}
+
+static uint8_t pick(struct mpath_queue *mq, const struct mpath_io *io, uint32_t tried)
+{
+	uint8_t slot = mq->last_slot;
+
+	/* nothing is better, and no other is wanted rather: others need not be looked at */
+	if (mq->mp->opts.iopolicy == NVMH_IOPOLICY_NUMA && !(tried & BIT(slot)) &&
+	    rank(mq, io, io->ns, slot) == RANK_OPTIMIZED + RANK_FRESH)
+		return slot;
+	slot = best_of_all(mq, io, io->ns, tried);
+	/* of a namespace that no path has the target says so itself */
+	if (slot == MPATH_NO_SLOT && io->ns && !nvmh_mpath_ns_somewhere(mq->mp, io->ns))
+		slot = best_of_all(mq, io, NULL, tried);
+	return slot;
 }
 
 /* ---- commands ---- */
@@ -141,7 +155,6 @@ static void make_child(struct mpath_io *io)
 	child->md = req->md;
 	child->md_len = req->md_len;
 	child->timeout_ms = req->timeout_ms;
-	child->done = child_done;
 }
 
 /* Return as nvmh_queue_submit(). */
@@ -370,6 +383,7 @@ int nvmh_mpath_queue_size(struct mpath_queue *mq, uint16_t size)
 		return -ENOMEM;
 	for (i = 0; i < size - 1; i++) {
 		ios[i].mq = mq;
+		ios[i].child.done = child_done;
 		list_init(&ios[i].link);
 	}
 	ret = nvmh_queue_resize(mq->q, size);
