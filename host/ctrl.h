@@ -113,10 +113,6 @@ enum {
 int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid);
 int nvmh_queue_resize(struct nvmh_queue *q, uint16_t size); /* only while DOWN */
 void nvmh_queue_done(struct nvmh_queue *q);
-/* nvmh_queue_start_req() - takes a tag, writes sqe.cid, sets the deadline. Return: 0, -EAGAIN. */
-int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req);
-/* nvmh_queue_cancel_req() - undoes it before the command went anywhere */
-void nvmh_queue_cancel_req(struct nvmh_queue *q, struct nvmh_req *req);
 /* nvmh_queue_find() - the request a completion's command id stands for; NULL (counted) when
  * unknown, stale or free */
 struct nvmh_req *nvmh_queue_find(struct nvmh_queue *q, uint16_t cid);

@@ -96,7 +96,8 @@ static void unpark(struct nvmh_queue *q)
 	q->nr_parked = 0;
 }
 
-int nvmh_queue_start_req(struct nvmh_queue *q, struct nvmh_req *req)
+/* Takes a tag, writes sqe.cid, sets the deadline. Return: 0, -EAGAIN. */
+static int start_req(struct nvmh_queue *q, struct nvmh_req *req)
 {
 	struct nvmh_tag *tag;
 	uint16_t index;
@@ -141,12 +142,6 @@ static void free_tag(struct nvmh_queue *q, struct nvmh_req *req)
 	atomic_store_explicit(&q->outstanding,
 			      atomic_load_explicit(&q->outstanding, memory_order_relaxed) - 1,
 			      memory_order_relaxed);
-}
-
-void nvmh_queue_cancel_req(struct nvmh_queue *q, struct nvmh_req *req)
-{
-	free_tag(q, req);
-	req->state = NVMH_REQ_IDLE;
 }
 
 struct nvmh_req *nvmh_queue_find(struct nvmh_queue *q, uint16_t cid)
@@ -350,12 +345,15 @@ int nvmh_queue_send(struct nvmh_queue *q, struct nvmh_req *req)
 		return -EINVAL;
 	if (req->timeout_ms > MAX_TIMEOUT_MS && req->timeout_ms != NVMH_NO_TIMEOUT)
 		return -EINVAL;
-	ret = nvmh_queue_start_req(q, req);
+	ret = start_req(q, req);
 	if (ret)
 		return ret;
 	ret = q->ops->queue_submit(q, req);
-	if (ret)
-		nvmh_queue_cancel_req(q, req);
+	if (ret) {
+		/* it did not go anywhere */
+		free_tag(q, req);
+		req->state = NVMH_REQ_IDLE;
+	}
 	return ret;
 }
 
