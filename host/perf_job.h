@@ -50,7 +50,7 @@ struct perf_slot {
 	uint64_t start; /* ticks: when it was submitted */
 	uint64_t unit;	/* relative to the queue's first */
 	uint32_t nr_units;
-	uint8_t dir; /* enum perf_dir */
+	enum perf_dir dir;
 };
 
 /* One I/O queue and its part of the workload. The job's thread. */

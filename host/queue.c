@@ -131,12 +131,14 @@ static void free_tag(struct nvmh_queue *q, struct nvmh_req *req)
 
 	assert(req->state == NVMH_REQ_BUSY && tag->req == req);
 	tag->req = NULL;
+	if (unlikely(tag->abort == NVMH_ABORT_WANTED)) {
+		tag->abort = NVMH_NO_ABORT;
+		q->nr_wanted--;
+	}
 	if (unlikely(tag->abort == NVMH_ABORT_ASKED)) {
 		tag->abort = NVMH_ABORT_PARKED;
 		q->nr_parked++;
 	} else {
-		q->nr_wanted -= tag->abort == NVMH_ABORT_WANTED;
-		tag->abort = NVMH_NO_ABORT;
 		push_tag(q, req->tag);
 	}
 	atomic_store_explicit(&q->outstanding,
