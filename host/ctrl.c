@@ -453,8 +453,8 @@ int nvmh_ctrl_process(struct nvmh_ctrl *ctrl)
 	ctrl->in_process = true;
 	nvmh_fd_drain(ctrl->event_fd);
 	nvmh_fd_drain(ctrl->timer_fd);
-	/* those below a stacked one have descriptors of their own to empty */
-	if (ctrl->ops->process && (ctrl->phase != NVMH_PHASE_END || ctrl->ops->stacked))
+	/* also of one that is given up: its descriptors are to be emptied */
+	if (ctrl->ops->process)
 		n += ctrl->ops->process(ctrl);
 	if (atomic_load(&ctrl->adminq.state) != NVMH_Q_DOWN) {
 		nvmh_fd_drain(ctrl->adminq.event_fd);

@@ -170,7 +170,7 @@ struct nvmh_transport_ops {
 	void (*queue_free)(struct nvmh_queue *q); /* after quiesce; NULL-safe parts */
 	void (*free)(struct nvmh_ctrl *ctrl);
 	int (*mem_map)(struct nvmh_ctrl *ctrl, void *base, size_t len);
-	/* transport's own events; called by nvmh_ctrl_process(). May be NULL */
+	/* transport's own events; called by nvmh_ctrl_process(), to the end. May be NULL */
 	int (*process)(struct nvmh_ctrl *ctrl);
 	/* data plane: the queue's owner; never blocks, never allocates */
 	int (*queue_submit)(struct nvmh_queue *q, struct nvmh_req *req); /* tag taken already */

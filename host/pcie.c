@@ -173,15 +173,19 @@ static int step_watch(struct nvmh_ctrl *ctrl)
 static int pcie_process(struct nvmh_ctrl *ctrl)
 {
 	struct pcie *pcie = ctrl->tr;
+	bool wanted_back = nvmh_fd_drain(nvmh_vfio_req_fd(pcie->vfio));
+	bool broken = nvmh_fd_drain(nvmh_vfio_err_fd(pcie->vfio));
 	uint32_t csts;
 
 	nvmh_pcie_irq_process(ctrl);
-	if (nvmh_fd_drain(nvmh_vfio_req_fd(pcie->vfio)) && !pcie->wanted_back) {
+	if (ctrl->phase == NVMH_PHASE_END)
+		return 0;
+	if (wanted_back && !pcie->wanted_back) {
 		pcie->wanted_back = true;
 		nvmh_ctrl_lost(ctrl, "the kernel removes the device");
 		return 1;
 	}
-	if (nvmh_fd_drain(nvmh_vfio_err_fd(pcie->vfio))) {
+	if (broken) {
 		nvmh_ctrl_lost(ctrl, "the PCI bus reported an error of the device");
 		return 1;
 	}

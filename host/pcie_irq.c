@@ -129,7 +129,7 @@ void nvmh_pcie_irq_process(struct nvmh_ctrl *ctrl)
 	}
 	if (came)
 		kick_sharing(ctrl);
-	else
+	else if (ctrl->phase != NVMH_PHASE_END)
 		unmask_intx(pcie); /* for the admin queue, where no owner has done it */
 }
 

@@ -7,6 +7,7 @@
  */
 #include "tests/unit/pcie_rig.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 
@@ -234,6 +235,37 @@ static void test_removal_and_bus_errors_are_heard(void **state)
 	close(rig.drive->req_fd);
 }
 
+/*
+ * Whoever leaves a controller that was given up open for a while is not kept awake by it, whatever
+ * the kernel or a last interrupt says of the device.
+ */
+static void test_given_up_controller_lets_its_thread_sleep(void **state)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	const int *fd[] = { &rig.drive->err_fd, &rig.drive->req_fd, NULL };
+	uint64_t one = 1;
+	size_t i;
+
+	(void)state;
+	rig.drive->err_fd = eventfd(0, EFD_NONBLOCK);
+	rig.drive->req_fd = eventfd(0, EFD_NONBLOCK);
+	rig_live(1, 0);
+	atomic_store(&rig.drive->gone, true);
+	until_dead();
+	fd[2] = &((struct pcie *)rig.ctrl->tr)->irq_fd;
+	pfd.fd = nvmh_ctrl_fd(rig.ctrl);
+	for (i = 0; i < ARRAY_SIZE(fd); i++) {
+		assert_int_equal(write(*fd[i], &one, sizeof(one)), sizeof(one));
+		assert_int_equal(poll(&pfd, 1, 0), 1);
+		nvmh_ctrl_process(rig.ctrl);
+		assert_int_equal(poll(&pfd, 1, 0), 0);
+		assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_DEAD);
+	}
+	rig_close();
+	close(rig.drive->err_fd);
+	close(rig.drive->req_fd);
+}
+
 static void test_shutdown_not_finished_is_not_waited_for_ever(void **state)
 {
 	(void)state;
@@ -273,6 +305,7 @@ int main(void)
 		rigged(test_gone_drive_is_given_up),
 		rigged(test_gone_during_bring_up_is_given_up),
 		rigged(test_removal_and_bus_errors_are_heard),
+		rigged(test_given_up_controller_lets_its_thread_sleep),
 		rigged(test_shutdown_not_finished_is_not_waited_for_ever),
 		rigged(test_other_identity_after_reset_is_given_up),
 	};
