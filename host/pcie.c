@@ -270,6 +270,7 @@ static int take_back_hmb(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
 	if (nvmh_pcie_hmb_take_back(ctrl) == -EAGAIN && !quiet_late(pcie))
 		return -EAGAIN;
+	nvmh_step_forget(ctrl); /* what it answers later is for no queue */
 	quiet_stage(pcie, PCIE_QUIET_DELETE, DELETE_MS);
 	return 0;
 }

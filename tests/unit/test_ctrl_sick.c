@@ -277,6 +277,31 @@ static void test_shutdown_not_finished_is_not_waited_for_ever(void **state)
 	assert_false(rig.drive->enabled);
 }
 
+/* The answer that was not waited for any longer is not that of the command after it. */
+static void test_late_answer_in_a_shutdown_deletes_every_queue(void **state)
+{
+	struct pcie *pcie;
+	struct nvme_sqe hmb;
+
+	(void)state;
+	rig.drive->id.hmpre = htole32(256);
+	rig_live(2, 0);
+	pcie = rig.ctrl->tr;
+	atomic_store(&rig.drive->mute_admin, true);
+	nvmh_ctrl_shutdown(rig.ctrl);
+	rig_turn();
+	rig_turn();
+	assert_int_equal(pcie->quiet, PCIE_QUIET_HMB);
+	hmb = rig.drive->last_admin;
+	pcie->quiet_deadline_ns = 1;
+	nvmh_ctrl_process(rig.ctrl);
+	assert_int_equal(pcie->quiet, PCIE_QUIET_DELETE);
+	atomic_store(&rig.drive->mute_admin, false);
+	fake_pcie_answer(rig.drive, 0, &hmb, 0, 0);
+	assert_true(rig_until_state(NVMH_DEAD));
+	assert_int_equal(atomic_load(&rig.drive->deletes), 4);
+}
+
 /* ---- another drive, or another namespace, after a reset ---- */
 
 static void test_other_identity_after_reset_is_given_up(void **state)
@@ -307,6 +332,7 @@ int main(void)
 		rigged(test_removal_and_bus_errors_are_heard),
 		rigged(test_given_up_controller_lets_its_thread_sleep),
 		rigged(test_shutdown_not_finished_is_not_waited_for_ever),
+		rigged(test_late_answer_in_a_shutdown_deletes_every_queue),
 		rigged(test_other_identity_after_reset_is_given_up),
 	};
 
