@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Asynchronous events of a controller: one Asynchronous Event Request is always posted; an event is
- * logged, the log page that clears it is read, on_event is told, and the next request is posted. The
- * controller's thread. Entry points: nvmh_aen_post(), nvmh_aen_run(). NVM Express Base Specification
- * 2.x, "Asynchronous Event Request command", "Get Log Page command".
+ * logged, the log page that clears it is read, on_event is told, and the next request is posted. A
+ * persistent internal error leads to a reset. The controller's thread. Entry points:
+ * nvmh_aen_post(), nvmh_aen_run(). NVM Express Base Specification 2.x, "Asynchronous Event Request
+ * command", "Get Log Page command".
  */
 #include <errno.h>
 
@@ -145,15 +146,23 @@ static bool readable(const struct nvmh_ctrl *ctrl, uint8_t lid)
 	       lid != NVME_LOG_LID_TELEMETRY_CTRL && lid != NVME_LOG_LID_PERSISTENT_EVENT;
 }
 
+static bool is_persistent_error(uint32_t event)
+{
+	return event_type(event) == NVME_AER_ERROR &&
+	       event_info(event) == NVME_AER_ERROR_PERSISTENT_INTERNAL_ERROR;
+}
+
 int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 {
 	uint32_t event = ctrl->aen.event;
+	bool fatal = is_persistent_error(event); /* cured by a reset, if by anything */
 
 	if (ctrl->aen.unposted)
 		nvmh_aen_post(ctrl);
 	if (!ctrl->aen.pending || ctrl->aen.reading || ctrl->rescan.busy)
 		return 0; /* step_buf is in use */
-	if (readable(ctrl, event_lid(event)) && read_log(ctrl, event_lid(event)) == -EAGAIN)
+	if (!fatal && readable(ctrl, event_lid(event)) &&
+	    read_log(ctrl, event_lid(event)) == -EAGAIN)
 		return 0; /* the admin queue is full: once it is not */
 	ctrl->aen.pending = false;
 	if (event_type(event) == NVME_AER_NOTICE && event_info(event) == NVME_AER_NOTICE_NS_CHANGED)
@@ -165,5 +174,7 @@ int nvmh_aen_run(struct nvmh_ctrl *ctrl)
 		 ctrl->name, event_type(event), event_info(event), event_lid(event));
 	if (!ctrl->aen.reading)
 		event_over(ctrl);
+	if (fatal)
+		nvmh_ctrl_lost(ctrl, "the controller reports a persistent internal error");
 	return 1;
 }

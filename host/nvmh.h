@@ -83,8 +83,9 @@ struct nvmh_ctrl_opts {
 	void (*on_ns)(struct nvmh_ctrl *ctrl, uint32_t nsid, const struct nvmh_ns *ns, void *arg);
 	/*
 	 * The controller reported an event; @dw0 is dword 0 of the completion: type in bits 2:0, information in 15:8, log page in 23:16. All events that
-	 * the controller knows are asked for then, else those that the library acts on. It has read the log page, which clears the event. Runs in the
-	 * controller's thread, inside nvmh_ctrl_process(); may submit commands. May be NULL. @arg as above.
+	 * the controller knows are asked for then, else those that the library acts on. It has read the log page, which clears the event; a
+	 * persistent internal error (2:0 are 0, 15:8 are 3) it answers with a reset instead. Runs in the controller's thread, inside
+	 * nvmh_ctrl_process(); may submit commands. May be NULL. @arg as above.
 	 */
 	void (*on_event)(struct nvmh_ctrl *ctrl, uint32_t dw0, void *arg);
 };

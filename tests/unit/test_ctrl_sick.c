@@ -63,6 +63,36 @@ static void test_fatal_status_while_live_resets_then_gives_up(void **state)
 	assert_says("fatal error");
 }
 
+/* What the drive calls a persistent internal error is cured by a reset, if by anything; what it
+ * calls a transient one is over. */
+static void test_event_of_a_persistent_error_resets(void **state)
+{
+	enum {
+		ERROR_LOG = 1 << 16,
+		TRANSIENT = ERROR_LOG | 4 << 8,
+		PERSISTENT = ERROR_LOG | 3 << 8,
+	};
+	unsigned int i;
+
+	(void)state;
+	rig_live(1, 0);
+	hold_one();
+	fake_pcie_event(rig.drive, TRANSIENT);
+	for (i = 0; i < 10; i++)
+		rig_turn();
+	assert_int_equal(rig.drive->event, 0);
+	assert_true(rig.drive->aer_posted);
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	fake_pcie_event(rig.drive, PERSISTENT);
+	assert_true(rig_until_state(NVMH_RESETTING));
+	assert_says("persistent internal error");
+	assert_true(rig_until_state(NVMH_LIVE));
+	assert_int_equal(held_done, 1);
+	assert_int_equal(held.status, ST_HOST_ABORTED);
+	assert_int_equal(atomic_load(&rig.drive->enables), 2);
+	assert_true(rig.drive->aer_posted);
+}
+
 /* Its slot lost power for a moment, or somebody reset its function through sysfs. */
 static void test_controller_reset_behind_our_back_is_brought_up_anew(void **state)
 {
@@ -322,6 +352,7 @@ int main(void)
 		rigged(test_never_ready_is_given_up_after_tries),
 		rigged(test_mute_admin_queue_is_given_up),
 		rigged(test_fatal_status_while_live_resets_then_gives_up),
+		rigged(test_event_of_a_persistent_error_resets),
 		rigged(test_controller_reset_behind_our_back_is_brought_up_anew),
 		rigged(test_fatal_status_from_the_start_is_given_up),
 		rigged(test_losses_soon_after_each_other_end),
