@@ -250,9 +250,11 @@ struct nvmh_scan {
 	bool by_number; /* no active list: asks for 1, 2, 3 ... NN */
 	uint32_t *list; /* 1024 namespace ids, owned */
 	uint32_t nr_list;
-	uint32_t index; /* in list */
-	uint32_t last;	/* the highest id so far */
-	uint32_t seen;	/* ids asked about */
+	uint32_t index;	   /* in list */
+	uint32_t last;	   /* the highest id so far */
+	uint32_t seen;	   /* ids asked about */
+	uint32_t nr_again; /* times that something was asked again, in a bring-up */
+	uint64_t again_ns; /* not before */
 	bool has_zasl;
 	uint8_t zasl;
 	struct nvmh_ns *ns; /* found so far, owned until published */

@@ -11,9 +11,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "host/ctrl.h"
 #include "host/quirks.h"
+
+#define NS_PER_MS UINT64_C(1000000)
 
 enum {
 	LIST_ENTRIES = 1024,
@@ -26,6 +29,8 @@ enum {
 	FLBAS_EXT = 1 << 4,
 	PI_BYTES = 8,
 	PI_BYTES_LONG = 16, /* guards of 32 and 64 bits */
+	AGAIN_MS = 200,	    /* what failed for the moment is asked again after that */
+	MAX_AGAIN = 5,	    /* times in one bring-up */
 };
 
 enum scan_stage {
@@ -199,25 +204,43 @@ static void count_ids(struct nvmh_ctrl *ctrl)
 		scan->list[scan->nr_list++] = ++scan->last;
 }
 
-/*
- * While the controller is live a command that fails for a reason of its own moment does not tell
- * anything about the namespaces: they stay what they were, and the rescan is tried again.
- */
-static bool maybe_later(const struct nvmh_ctrl *ctrl)
+/* Whether the last command failed for a reason of its own moment, which tells nothing about the
+ * namespaces. */
+static bool failed_for_now(const struct nvmh_ctrl *ctrl)
 {
 	uint16_t status = ctrl->step_req.status;
 
-	return ctrl->phase == NVMH_PHASE_LIVE && status && !(status & ST_DNR) &&
-	       (status & ST_MASK) != ST_INVALID_NS && (status & ST_MASK) != ST_INVALID_FIELD;
+	return status && !(status & ST_DNR) && (status & ST_MASK) != ST_INVALID_NS &&
+	       (status & ST_MASK) != ST_INVALID_FIELD;
 }
 
-/* Return: 0, answered, with a status that tells something; else as nvmh_step_cmd(). */
+/*
+ * While the controller is live namespaces stay what they were then, and the rescan is tried again. A
+ * bring-up asks again, for some time: what is left out is gone to whoever uses it. Then it is done
+ * without, until a rescan, which follows.
+ * Return: 0, answered, with a status that tells something; else as nvmh_step_cmd().
+ */
 static int identify(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t cns, uint8_t csi,
 		    const char *what)
 {
-	int ret = nvmh_step_identify_cmd(ctrl, nsid, cns, csi);
+	struct nvmh_scan *scan = &ctrl->scan;
+	int ret;
 
-	return !ret && maybe_later(ctrl) ? nvmh_step_status(ctrl, what) : ret;
+	if (clock_now_ns() < scan->again_ns)
+		return -EAGAIN;
+	ret = nvmh_step_identify_cmd(ctrl, nsid, cns, csi);
+	if (ret || !failed_for_now(ctrl))
+		return ret;
+	if (ctrl->phase == NVMH_PHASE_LIVE)
+		return nvmh_step_status(ctrl, what);
+	if (scan->nr_again == MAX_AGAIN) {
+		ctrl->rescan.want = true;
+		return 0;
+	}
+	scan->nr_again++;
+	scan->again_ns = clock_now_ns() + AGAIN_MS * NS_PER_MS;
+	nvmh_step_again(ctrl, AGAIN_MS);
+	return -EAGAIN;
 }
 
 static int stage_list(struct nvmh_ctrl *ctrl)

@@ -170,6 +170,42 @@ static void test_rescan_with_a_command_that_fails_once_is_tried_again(void **sta
 	}
 }
 
+/* Turns without the pauses between two tries. */
+static void reset_with_failures(void)
+{
+	unsigned int i;
+
+	assert_int_equal(nvmh_ctrl_reset(rig.ctrl), 0);
+	for (i = 0; i < RIG_TURNS && nvmh_ctrl_state(rig.ctrl) != NVMH_LIVE; i++) {
+		rig_turn();
+		rig.ctrl->scan.again_ns = 0;
+	}
+	assert_int_equal(nvmh_ctrl_state(rig.ctrl), NVMH_LIVE);
+	assert_int_equal(atomic_load(&rig.drive->enables), 2);
+	rig.drive->enables = 1;
+}
+
+/* A drive that was reset may need a moment. What is asked at the wrong one is asked again: what was
+ * there before is not lost, nor another one. */
+static void test_bring_up_with_a_command_that_fails_once_asks_again(void **state)
+{
+	static const uint8_t cns[] = { NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, NVME_IDENTIFY_CNS_NS,
+				       NVME_IDENTIFY_CNS_NS_DESC_LIST };
+	unsigned int i;
+
+	(void)state;
+	live();
+	rig.ctrl->id.nn = htole32(1); /* counting finds one of the two */
+	rig.drive->on_admin = fail_identify;
+	for (i = 0; i < ARRAY_SIZE(cns); i++) {
+		failing_cns = cns[i];
+		reset_with_failures();
+		assert_int_equal(failing_cns, UINT32_MAX);
+		assert_int_equal(nr_told, 0);
+		assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
+	}
+}
+
 static void test_format_and_identity_change_only_their_namespace(void **state)
 {
 	static const char *const how[] = { "rescan", "reset" };
@@ -270,6 +306,29 @@ static void test_rescan_that_fails_is_tried_again_and_changes_nothing(void **sta
 	assert_int_equal(nr_told, 0);
 	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
 	assert_int_equal(refusals, 97); /* three tries */
+}
+
+static uint16_t refuse_namespace(struct fake_pcie *f, const struct nvme_sqe *sqe)
+{
+	return (le32_get(sqe->cdw10) & 0xff) == NVME_IDENTIFY_CNS_NS ? refuse_identify(f, sqe) : 0;
+}
+
+/* Nor does it hold a bring-up for ever; what was done without is looked for again soon. */
+static void test_bring_up_with_a_command_that_fails_for_long_goes_on(void **state)
+{
+	(void)state;
+	live();
+	rig.drive->on_admin = refuse_namespace;
+	refusals = 6;
+	reset_with_failures();
+	assert_int_equal(refusals, 0);
+	assert_int_equal(nr_told, 1);
+	assert_int_equal(told[0].nsid, 1);
+	assert_null(told[0].ns);
+	scanned();
+	assert_int_equal(nr_told, 2);
+	assert_int_equal(told[1].nsid, 1);
+	assert_non_null(told[1].ns);
 }
 
 static void test_rescan_in_the_middle_of_a_reset_ends_with_it(void **state)
@@ -378,10 +437,12 @@ int main(void)
 		rigged(test_rescan_without_a_change_tells_nothing),
 		rigged(test_rescan_tells_what_came_changed_and_went),
 		rigged(test_rescan_with_a_command_that_fails_once_is_tried_again),
+		rigged(test_bring_up_with_a_command_that_fails_once_asks_again),
 		rigged(test_format_and_identity_change_only_their_namespace),
 		rigged(test_event_starts_a_rescan_and_io_goes_on),
 		rigged(test_events_without_end_are_paced),
 		rigged(test_rescan_that_fails_is_tried_again_and_changes_nothing),
+		rigged(test_bring_up_with_a_command_that_fails_for_long_goes_on),
 		rigged(test_rescan_in_the_middle_of_a_reset_ends_with_it),
 		rigged(test_shutdown_in_the_middle_of_a_rescan_deletes_the_queues),
 		rigged(test_changes_without_end_keep_a_bounded_past),
