@@ -121,7 +121,7 @@ struct fake_pcie {
 	atomic_uint shutdowns;
 	atomic_bool notified;	   /* CC.SHN was set */
 	atomic_uint aborts;	   /* Abort commands */
-	atomic_uint deletes;	   /* Delete I/O Submission or Completion Queue */
+	atomic_uint deletes;	   /* I/O queues deleted, submission and completion ones */
 	atomic_uint rude_disables; /* with I/O submission queues there */
 	atomic_bool cut_off;	   /* nvmh_vfio_cut_off() */
 	atomic_uint masks;	   /* nvmh_vfio_mask(), masked */

@@ -10,6 +10,7 @@
 enum {
 	PAGE = 4096,
 	MAX_DATA = 2 << 20,
+	INVALID_QUEUE_DELETION = 0x10c,
 };
 
 static uint16_t send_page(struct fake_pcie *f, const struct nvme_sqe *sqe, const void *page,
@@ -109,9 +110,12 @@ static uint16_t delete_queue(struct fake_pcie *f, const struct nvme_sqe *sqe, bo
 {
 	uint16_t qid = le32_get(sqe->cdw10) & 0xffff;
 
-	atomic_fetch_add(&f->deletes, 1);
 	if (!qid || qid >= FAKE_PCIE_QUEUES || !(cq ? f->cq[qid].there : f->sq[qid].there))
 		return ST_INVALID_QID;
+	for (uint16_t i = 1; cq && i < FAKE_PCIE_QUEUES; i++)
+		if (f->sq[i].there && f->sq[i].cqid == qid)
+			return INVALID_QUEUE_DELETION;
+	atomic_fetch_add(&f->deletes, 1);
 	if (cq) {
 		f->cq[qid].there = false;
 		return 0;

@@ -11,6 +11,10 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
+#include "common/clock.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
 static void test_never_ready_is_given_up_after_tries(void **state)
 {
 	(void)state;
@@ -307,6 +311,40 @@ static void test_shutdown_not_finished_is_not_waited_for_ever(void **state)
 	assert_false(rig.drive->enabled);
 }
 
+/* As long as the drive says, if that makes sense. */
+static void test_shutdown_is_waited_for_as_long_as_the_drive_says(void **state)
+{
+	static const struct {
+		uint32_t rtd3e_us, ms;
+	} table[] = {
+		{ 0, 5000 }, /* does not tell */
+		{ 999, 1 },
+		{ 1000000, 1001 },
+		{ UINT32_MAX, 60000 },
+	};
+	struct pcie *pcie;
+	uint64_t before;
+	unsigned int i;
+	size_t row;
+
+	(void)state;
+	rig.drive->no_shutdown = true;
+	for (row = 0; row < ARRAY_SIZE(table); row++) {
+		rig.drive->id.rtd3e = htole32(table[row].rtd3e_us);
+		rig_live(1, 0);
+		pcie = rig.ctrl->tr;
+		before = clock_now_ns();
+		nvmh_ctrl_shutdown(rig.ctrl);
+		for (i = 0; i < RIG_TURNS && pcie->quiet != PCIE_QUIET_NOTIFY; i++)
+			rig_turn();
+		assert_int_equal(pcie->quiet, PCIE_QUIET_NOTIFY);
+		assert_true(pcie->quiet_deadline_ns >= before + table[row].ms * NS_PER_MS);
+		assert_true(pcie->quiet_deadline_ns <= clock_now_ns() + table[row].ms * NS_PER_MS);
+		until_dead();
+		rig_close();
+	}
+}
+
 /* The answer that was not waited for any longer is not that of the command after it. */
 static void test_late_answer_in_a_shutdown_deletes_every_queue(void **state)
 {
@@ -363,6 +401,7 @@ int main(void)
 		rigged(test_removal_and_bus_errors_are_heard),
 		rigged(test_given_up_controller_lets_its_thread_sleep),
 		rigged(test_shutdown_not_finished_is_not_waited_for_ever),
+		rigged(test_shutdown_is_waited_for_as_long_as_the_drive_says),
 		rigged(test_late_answer_in_a_shutdown_deletes_every_queue),
 		rigged(test_other_identity_after_reset_is_given_up),
 	};
