@@ -407,7 +407,7 @@ struct nvmh_ctrl {
 	uint64_t loss_ns;  /* remote, not live: given up then; 0: not now, or never */
 	bool loss_goes_on; /* and live; the multipath controller above ends it when it is of use */
 	bool function_reset;	  /* pcie: ops->quiesce() is to reset the idle function, too */
-	uint64_t settle_until_ns; /* pcie: after NSSR registers may read all ones until then */
+	uint64_t settle_until_ns; /* pcie: after NSSR no register need answer until then */
 	void *sync_buf; /* 4 KiB like step_buf, for nvmh_identify() and nvmh_get_log(); allocated
 			   where the transport left it NULL */
 	void *sync_buf_owned;

@@ -73,19 +73,35 @@ static int pcie_mem_map(struct nvmh_ctrl *ctrl, void *base, size_t len)
 
 /* ---- registers ---- */
 
-/* A device that is gone, or whose link is, reads as all ones: no register that we read can be that.
+static const char ones[] =
+	"the device does not answer (registers read all ones: removed, or its link is down)";
+static const char zeroes[] =
+	"the device does not answer (registers read all zeroes: its slot has no power)";
+
+/*
+ * A device that does not answer reads as all ones, or, where the machine makes nothing of reads that
+ * nobody answers, as zeroes. No register that we read can be all ones. Many can be 0, but never CAP:
+ * every controller has queues and a command set.
  */
+static const char *silence(const struct pcie *pcie, uint32_t val)
+{
+	if (val == UINT32_MAX)
+		return ones;
+	if (!val && !mmio_read32(pcie->bar + NVME_REG_CAP) &&
+	    !mmio_read32(pcie->bar + NVME_REG_CAP + 4))
+		return zeroes;
+	return NULL;
+}
+
+/* Return: 0; -ENODEV with nvmh_strerror(), and pcie->silent says the same. */
 static int reg_read(struct nvmh_ctrl *ctrl, uint32_t off, uint32_t *val)
 {
 	struct pcie *pcie = ctrl->tr;
-	uint32_t v;
+	uint32_t v = mmio_read32(pcie->bar + off);
 
-	v = mmio_read32(pcie->bar + off);
-	if (v == UINT32_MAX)
-		return nvmh_error(-ENODEV,
-				  "the device does not answer (register %02Xh reads all ones): "
-				  "removed, or its link is down",
-				  off);
+	pcie->silent = silence(pcie, v);
+	if (pcie->silent)
+		return nvmh_error(-ENODEV, "%s", pcie->silent);
 	*val = v;
 	return 0;
 }
@@ -208,9 +224,6 @@ static int pcie_process(struct nvmh_ctrl *ctrl)
 
 /* ---- making it quiet ---- */
 
-static const char gone[] =
-	"the device does not answer (registers read all ones: removed, or its link is down)";
-
 static void quiet_stage(struct pcie *pcie, enum pcie_quiet stage, uint32_t ms)
 {
 	pcie->quiet = (uint8_t)stage;
@@ -235,24 +248,24 @@ static uint32_t shutdown_ms(const struct nvmh_ctrl *ctrl)
 	return us ? min_of(us / 1000 + 1, (uint32_t)SHUTDOWN_MAX_MS) : SHUTDOWN_MS;
 }
 
-/* It got ready, did not say since then that it is ill, and owes no answer to a command of ours. */
-static bool well(struct nvmh_ctrl *ctrl, const struct pcie *pcie)
+/* Whether it may still answer commands. */
+static bool works(struct nvmh_ctrl *ctrl)
 {
 	uint32_t csts = 0;
 
-	return pcie->watch && !ctrl->step_req_stale && !reg_read(ctrl, NVME_REG_CSTS, &csts) &&
-	       NVME_CSTS_RDY(csts) && !NVME_CSTS_CFS(csts);
+	return !reg_read(ctrl, NVME_REG_CSTS, &csts) && NVME_CSTS_RDY(csts) && !NVME_CSTS_CFS(csts);
 }
 
 static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 {
-	bool answers = well(ctrl, pcie);
+	/* it got ready, and owes no answer to a command of ours */
+	bool answers = pcie->watch && !ctrl->step_req_stale && works(ctrl);
 
 	pcie->watch = false;
 	if (reg_read(ctrl, NVME_REG_CC, &ctrl->cc)) {
 		if (clock_now_ns() < ctrl->settle_until_ns)
 			return -EAGAIN;
-		quiet_cut_off(pcie, gone);
+		quiet_cut_off(pcie, pcie->silent);
 	} else if (!NVME_CC_EN(ctrl->cc)) {
 		quiet_stage(pcie, PCIE_QUIET_IDLE, ctrl->ready_timeout_ms);
 	} else if (shutdown || (answers && ctrl->nr_ioq)) {
@@ -268,7 +281,7 @@ static int quiet_start(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdown)
 /* What it answers does not matter, as below. */
 static int take_back_hmb(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
-	if (nvmh_pcie_hmb_take_back(ctrl) == -EAGAIN && !quiet_late(pcie))
+	if (nvmh_pcie_hmb_take_back(ctrl) == -EAGAIN && !quiet_late(pcie) && works(ctrl))
 		return -EAGAIN;
 	nvmh_step_forget(ctrl); /* what it answers later is for no queue */
 	quiet_stage(pcie, PCIE_QUIET_DELETE, DELETE_MS);
@@ -290,7 +303,7 @@ static int delete_queues(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdow
 		sqe.opcode = pcie->quiet_index < nr ? nvme_admin_delete_sq : nvme_admin_delete_cq;
 		sqe.cdw10 = le32_make(pcie->quiet_index % nr + 1);
 		ret = nvmh_step_cmd(ctrl, &sqe, NVMH_NO_DATA, NULL, 0);
-		if (ret == -EAGAIN && !quiet_late(pcie))
+		if (ret == -EAGAIN && !quiet_late(pcie) && works(ctrl))
 			return ret;
 		if (ret)
 			break;
@@ -306,19 +319,35 @@ static int delete_queues(struct nvmh_ctrl *ctrl, struct pcie *pcie, bool shutdow
 	return 0;
 }
 
+/* Return: NULL, it is to be waited for; or why there is no use in that. */
+static const char *shutdown_over(const struct pcie *pcie, uint32_t cc, uint32_t csts)
+{
+	/* say, its slot lost power for a moment: it forgot that it was asked */
+	if (!NVME_CC_EN(cc))
+		return "something else has reset it";
+	if (NVME_CSTS_CFS(csts))
+		return "it reports a fatal error (CSTS.CFS)";
+	return quiet_late(pcie) ? "it takes longer than it says (RTD3E)" : NULL;
+}
+
 static int wait_shutdown(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 {
+	const char *why;
 	uint32_t csts;
+	uint32_t cc;
 
-	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
-		quiet_cut_off(pcie, gone);
+	if (reg_read(ctrl, NVME_REG_CSTS, &csts) || reg_read(ctrl, NVME_REG_CC, &cc)) {
+		quiet_cut_off(pcie, pcie->silent);
 		return 0;
 	}
-	if (NVME_CSTS_SHST(csts) != NVME_CSTS_SHST_CMPLT && !quiet_late(pcie))
-		return -EAGAIN;
-	if (NVME_CSTS_SHST(csts) != NVME_CSTS_SHST_CMPLT)
-		log_warn("drive did not finish its shutdown name=\"%s\" waited_ms=%u", ctrl->name,
-			 shutdown_ms(ctrl));
+	if (NVME_CSTS_SHST(csts) != NVME_CSTS_SHST_CMPLT) {
+		why = shutdown_over(pcie, cc, csts);
+		if (!why)
+			return -EAGAIN;
+		log_warn(
+			"drive did not finish its shutdown name=\"%s\" allowed_ms=%u reason=\"%s\"",
+			ctrl->name, shutdown_ms(ctrl), why);
+	}
 	quiet_stage(pcie, PCIE_QUIET_DISABLE, 0);
 	return 0;
 }
@@ -346,7 +375,7 @@ static int wait_idle(struct nvmh_ctrl *ctrl, struct pcie *pcie)
 	if (reg_read(ctrl, NVME_REG_CSTS, &csts)) {
 		if (clock_now_ns() < ctrl->settle_until_ns)
 			return -EAGAIN;
-		quiet_cut_off(pcie, gone);
+		quiet_cut_off(pcie, pcie->silent);
 		return 0;
 	}
 	if (!NVME_CSTS_RDY(csts)) {
@@ -446,7 +475,6 @@ static int pcie_open(struct nvmh_ctrl *ctrl)
 	ctrl->tr = pcie;
 	if (!pcie)
 		return nvmh_error(-ENOMEM, "out of memory");
-	pcie->cut_off_why = gone;
 	pcie->irq_fd = pcie->timer_fd = -1;
 	ret = nvmh_pci_parse(ctrl->opts.traddr, bdf);
 	if (ret)

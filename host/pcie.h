@@ -71,6 +71,7 @@ struct pcie {
 	uint64_t disabled_ns; /* when CC.EN was cleared */
 	bool watch;	      /* CSTS means something */
 	bool wanted_back;     /* the kernel removes the device */
+	const char *silent;   /* why the last register could not be read; NULL: it could */
 	bool cut_off;
 	const char *cut_off_why;
 	struct pcie_mem buf;   /* ctrl->step_buf, ctrl->sync_buf, descriptors of hmb.c */

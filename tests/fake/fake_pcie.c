@@ -288,12 +288,12 @@ static void set_csts(struct fake_pcie *f)
 	reg_store(f, NVME_REG_CSTS, csts);
 }
 
-static void all_ones(struct fake_pcie *f)
+static void read_all_as(struct fake_pcie *f, uint32_t val)
 {
 	uint32_t off;
 
 	for (off = 0; off < DOORBELLS; off += 4)
-		reg_store(f, off, UINT32_MAX);
+		reg_store(f, off, val);
 }
 
 /* A subsystem reset; the link it takes down comes back with every register as after a reset. */
@@ -312,7 +312,7 @@ static void step_subsystem_reset(struct fake_pcie *f)
 	f->nr_fds = 0; /* the configuration space went, too */
 	f->down = f->link_down;
 	if (f->down)
-		all_ones(f);
+		read_all_as(f, UINT32_MAX);
 }
 
 static void step_registers(struct fake_pcie *f)
@@ -346,10 +346,12 @@ void fake_pcie_step(struct fake_pcie *f)
 	uint16_t qid;
 
 	pthread_mutex_lock(&f->lock);
-	if (!atomic_load(&f->gone))
+	if (!atomic_load(&f->gone) && !atomic_load(&f->unpowered))
 		step_subsystem_reset(f);
 	if (atomic_load(&f->gone)) {
-		all_ones(f);
+		read_all_as(f, UINT32_MAX);
+	} else if (atomic_load(&f->unpowered)) {
+		read_all_as(f, 0);
 	} else if (!f->down) {
 		step_registers(f);
 		for (qid = 0; qid < FAKE_PCIE_QUEUES && f->enabled && !atomic_load(&f->fatal);

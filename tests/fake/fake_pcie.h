@@ -93,6 +93,7 @@ struct fake_pcie {
 	atomic_bool never_idle; /* RDY stays when EN goes */
 	atomic_bool fatal;	/* CSTS.CFS */
 	atomic_bool gone;	/* every register reads as all ones, nothing is done */
+	atomic_bool unpowered;	/* every register reads as 0, nothing is done */
 	atomic_bool hold_io;	/* I/O commands are fetched, and answered by fake_pcie_release() */
 	atomic_bool mute_admin; /* admin commands are fetched and forgotten */
 	atomic_bool silent_delete; /* held commands are not answered when their queue is deleted */

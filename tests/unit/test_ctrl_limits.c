@@ -144,9 +144,10 @@ static void test_nn_at_its_extremes_is_bounded(void **state)
 /* ---- at any moment ---- */
 
 enum what {
-	GONE,  /* all ones */
-	FATAL, /* CSTS.CFS */
-	MUTE,  /* admin commands are not answered */
+	GONE,	   /* all ones */
+	UNPOWERED, /* all zeroes */
+	FATAL,	   /* CSTS.CFS */
+	MUTE,	   /* admin commands are not answered */
 };
 
 static void break_it(enum what what, bool on)
@@ -154,6 +155,9 @@ static void break_it(enum what what, bool on)
 	switch (what) {
 	case GONE:
 		atomic_store(&rig.drive->gone, on);
+		break;
+	case UNPOWERED:
+		atomic_store(&rig.drive->unpowered, on);
 		break;
 	case FATAL:
 		atomic_store(&rig.drive->fatal, on);
