@@ -4,7 +4,7 @@
  * admin commands, timers) and closes it when it is gone: resets of a PCI function and the release of
  * a removed one take 100 ms and more, and a sick drive must delay neither the cores nor the other
  * drives. The I/O queues belong to the cores (ns_pcie.c); what happens while a drive is away is in
- * drive_watch.c, how a remote one is reached in drive_remote.c. Entry points: nvmet_drive_get(),
+ * drive_watch.c, how a remote one is reached in drive_remote.c, how all are stopped in drive_stop.c. Entry points: nvmet_drive_get(),
  * nvmet_drive_put(), nvmet_drive_watch().
  */
 #include "target/drive.h"
@@ -214,6 +214,8 @@ static void drive_state(struct nvmh_ctrl *ctrl, enum nvmh_state state, void *arg
 	/* not from within a call of the library */
 	if (state == NVMH_DEAD && !drive->stopping)
 		loop_defer(drive->loop, &drive->lost);
+	if (state == NVMH_DEAD && drive->end.wanted)
+		loop_defer(drive->loop, &drive->end.work);
 	if (!held)
 		nvmet_drive_tell(drive);
 	nvmet_drive_ops_state(&drive->ops, ctrl, state);
@@ -253,8 +255,7 @@ static void drive_ready(struct loop_io *io, unsigned int events)
 		say_unreachable(drive);
 }
 
-/* No core has the queues any more, all commands are answered, the function is given back. */
-static void drive_close(struct nvmet_drive *drive)
+void nvmet_drive_close(struct nvmet_drive *drive)
 {
 	if (!drive->ctrl)
 		return;
@@ -273,7 +274,7 @@ static void drive_lost(struct loop_work *work)
 	char why[256];
 
 	snprintf(why, sizeof(why), "%s", nvmh_ctrl_error(drive->ctrl));
-	drive_close(drive);
+	nvmet_drive_close(drive);
 	nvmet_drive_tell(drive);
 	if (!drive->wrong)
 		nvmet_drive_failed(drive, why[0] ? why : "it did not come up in time");
@@ -358,51 +359,6 @@ static void drive_first(void *arg)
 	}
 }
 
-static void drive_stop(void *arg)
-{
-	struct nvmet_drive *drive = arg;
-
-	drive->stopping = true;
-	loop_work_cancel(&drive->lost);
-	loop_timer_done(&drive->look);
-	loop_timer_done(&drive->hold);
-	nvmet_drive_probe_stop(drive);
-	drive_close(drive);
-	nvmet_drive_ops_stop(&drive->ops);
-}
-
-static void drive_shutdown(void *arg)
-{
-	struct nvmet_drive *drive = arg;
-
-	drive->stopping = true;
-	loop_timer_stop(&drive->look);
-	if (drive->ctrl)
-		nvmh_ctrl_shutdown(drive->ctrl);
-}
-
-static void shutdown_all(bool local)
-{
-	struct list *pos;
-
-	list_for_each(pos, &nvmet.drives) {
-		struct nvmet_drive *drive = list_entry(pos, struct nvmet_drive, link);
-
-		if (local || drive->remote)
-			loop_call(drive->loop, drive_shutdown, drive);
-	}
-}
-
-void nvmet_drives_shutdown(void)
-{
-	shutdown_all(true);
-}
-
-void nvmet_drives_leave_remotes(void)
-{
-	shutdown_all(false);
-}
-
 struct ctrl_call {
 	struct nvmet_drive *drive;
 	void (*fn)(struct nvmh_ctrl *ctrl, void *arg);
@@ -431,7 +387,7 @@ static void drive_free(struct nvmet_drive *drive)
 	if (!drive)
 		return;
 	if (drive->loop) {
-		loop_call(drive->loop, drive_stop, drive);
+		loop_call(drive->loop, nvmet_drive_stop, drive);
 		loop_stop(drive->loop);
 		loop_join(drive->loop);
 		loop_free(drive->loop);
@@ -472,6 +428,7 @@ static struct nvmet_drive *drive_alloc(const struct config_namespace *cfg)
 	list_init(&drive->link);
 	list_init(&drive->watchers);
 	loop_work_init(&drive->lost, drive_lost);
+	nvmet_drive_end_init(&drive->end);
 	nvmet_drive_probe_init(&drive->probe);
 	pthread_mutex_init(&drive->lock, NULL);
 	drive->remote = cfg->device == CONFIG_DEVICE_REMOTE;

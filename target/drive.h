@@ -57,6 +57,21 @@ struct nvmet_drive_probe {
 	struct nvmet_drive_asked asked[16];
 };
 
+/* target/drive_stop.c: how it is stopped */
+struct nvmet_drive_end {
+	/* main thread: each is sent once */
+	struct loop_msg shutdown_msg;
+	struct loop_msg close_msg;
+	bool shutdown_sent;
+	bool close_sent;
+	/* drive's thread */
+	bool wanted;	       /* closed as soon as its controller is DEAD */
+	struct loop_work work; /* it is */
+	/* written by the drive's thread, and by the main thread as it sends */
+	_Atomic(const char *) waits_for; /* NULL: for nothing */
+	_Atomic bool closed;
+};
+
 struct nvmet_drive {
 	struct list link; /* nvmet.drives */
 	bool remote;
@@ -92,6 +107,7 @@ struct nvmet_drive {
 	uint32_t retry_ms;	    /* the pause after the next failure */
 	char said[256];		    /* why it is not opened, as logged last */
 	struct nvmet_drive_ops ops; /* commands that are no host's */
+	struct nvmet_drive_end end;
 };
 
 /*
@@ -118,12 +134,25 @@ struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struc
 /* nvmet_drive_watch() - @w is told at once, in the drive's thread, and waited for. Main thread. */
 void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w);
 void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w);
-/* nvmet_drives_shutdown() - starts the orderly stop of all drives at the same time; they are put
- * afterwards. Main thread; no core uses them any more. */
+
+/* ---- target/drive_stop.c: the end of all drives, at the same time. Main thread; nothing waits ---- */
+/* nvmet_drives_shutdown() - starts their orderly stop, also under commands: what a drive or a target
+ * that hangs does not answer ends by this. May be repeated. */
 void nvmet_drives_shutdown(void);
-/* nvmet_drives_leave_remotes() - the same for remote ones, under commands: what a target that hangs
- * does not answer ends by this. Main thread. */
-void nvmet_drives_leave_remotes(void);
+/* nvmet_drives_close() - the same, and each is closed when it has stopped, which nvmet_drives_closed()
+ * tells; they are put afterwards. No host or call uses them any more. */
+void nvmet_drives_close(void);
+bool nvmet_drives_closed(void);
+/* nvmet_drive_waits_for() - what keeps it from being closed, in words that go after "waits for"; NULL:
+ * it is, or is not to be */
+const char *nvmet_drive_waits_for(const struct nvmet_drive *drive);
+/* The drive's thread. nvmet_drive_stop(): a loop_call() of it waits for all that, which the kernel
+ * may take minutes for. */
+void nvmet_drive_end_init(struct nvmet_drive_end *end);
+void nvmet_drive_stop(void *arg);
+/* target/drive.c, for it: no core has the queues any more, all commands are answered, the function
+ * is given back */
+void nvmet_drive_close(struct nvmet_drive *drive);
 
 /* ---- target/ns_pcie.c ---- */
 /*

@@ -100,7 +100,7 @@ bool nvmet_rpc_drive_busy(void);
  * so that what is busy gets less. Until nvmet_rpc_drive_stop(). */
 void nvmet_rpc_drive_close(void);
 /* nvmet_rpc_drive_stop() - before the loop is freed: waits for those who change drivers, at most
- * nvmet_rpc_change_ms (a third of systemd's stop timeout; unit tests wait less), and logs who did not
+ * nvmet_rpc_change_ms (the unit file allows for it; unit tests wait less), and logs who did not
  * finish */
 extern uint32_t nvmet_rpc_change_ms;
 void nvmet_rpc_drive_stop(void);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,6 +27,17 @@ void nvmet_sd_ready(const char *status)
 void nvmet_sd_stopping(void)
 {
 	sd_notify(0, "STOPPING=1\nSTATUS=finishing commands");
+}
+
+void nvmet_sd_status(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	sd_notifyf(0, "STATUS=%s", text);
 }
 
 /* Made once: written beside, synced, moved into place, so that a crash leaves all of it or nothing.

@@ -12,6 +12,7 @@
  * Main thread. */
 void nvmet_sd_ready(const char *status);
 void nvmet_sd_stopping(void);
+void nvmet_sd_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /**
  * nvmet_machine_uuid() - a UUID that is this machine's and this program's, the same after every

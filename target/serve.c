@@ -2,8 +2,8 @@
 /*
  * Build up, serve, take down. Main thread. Entry point: nvmet_serve().
  * Up: cores, discovery, subsystems with their namespaces and drives, listeners, the control socket;
- * only then is anybody accepted. Down: the control socket, listeners, connections (what was taken is finished first), namespaces,
- * drives, cores.
+ * only then is anybody accepted. Down: listeners, connections (what was taken is finished first) and
+ * drives (both stop.c), the control socket, namespaces, cores.
  */
 #include "target/serve.h"
 
@@ -17,85 +17,49 @@
 
 #include "common/log.h"
 #include "common/stream.h"
-#include "target/conn.h"
-#include "target/drive.h"
 #include "target/rpc.h"
 #include "target/sd.h"
+#include "target/stop.h"
 #include "target/subsys.h"
 
-enum {
-	DRAIN_POLL_MS = 10,
-	DRAIN_MS = 5000, /* for commands taken to be answered */
-	CLOSE_MS =
-		90000, /* for drives to give back what they have: longer than their own deadlines */
-};
+/* ---- the end ---- */
 
-/* ---- the end: a small state machine on the main loop ---- */
-
-static struct loop_timer drain_timer;
-static unsigned int drain_ms;
-static bool draining, forced, left;
-
-static void drain_core(void *arg)
-{
-	nvmet_conn_drain_core(arg);
-}
-
-static void close_core(void *arg)
-{
-	nvmet_conn_close_core(arg);
-}
-
-static uint32_t nr_conns(void)
-{
-	uint32_t nr = 0;
-
-	nvmet_lock(); /* a queue that changes its core counts on one */
-	for (int i = 0; i < nvmet.nr_cores; i++)
-		nr += atomic_load(&nvmet.cores[i]->nr_conns);
-	nvmet_unlock();
-	return nr;
-}
-
-static void drain_step(struct loop_timer *t)
-{
-	bool force = forced || drain_ms >= DRAIN_MS;
-
-	if (force && !left)
-		nvmet_drives_leave_remotes();
-	left = force;
-	for (int i = 0; i < nvmet.nr_cores; i++)
-		loop_call(nvmet.cores[i]->loop, force ? close_core : drain_core, nvmet.cores[i]);
-	/* Queues of drives are given back with nothing on them. */
-	if (!nr_conns() && !nvmet_rpc_drive_busy()) {
-		loop_stop(nvmet.main_loop);
-		return;
-	}
-	drain_ms += DRAIN_POLL_MS;
-	if (drain_ms >= CLOSE_MS) {
-		log_err("commands do not come back from the drives; giving up connections=%u",
-			nr_conns());
-		_exit(1);
-	}
-	loop_timer_start(t, DRAIN_POLL_MS);
-}
-
-static void stop_signal(struct loop_signal *s)
+/* Nothing new is taken. */
+static void begin_stop(void)
 {
 	struct list *pos;
 
-	if (draining) {
-		forced = true;
-		return;
-	}
-	draining = true;
-	log_notice("stopping signal=%s connections=%u", s->signo == SIGINT ? "SIGINT" : "SIGTERM",
-		   nr_conns());
 	nvmet_sd_stopping();
 	nvmet_rpc_drive_close();
 	list_for_each(pos, &nvmet.ports)
 		nvmet_port_stop(list_entry(pos, struct nvmet_port, link));
-	drain_step(&drain_timer);
+	nvmet_stop_begin();
+}
+
+static void stop_signal(struct loop_signal *s)
+{
+	const char *name = s->signo == SIGINT ? "SIGINT" : "SIGTERM";
+	static bool before;
+
+	if (before) {
+		log_notice("stopping, connections are not waited for any more signal=%s", name);
+		nvmet_stop_begin();
+		return;
+	}
+	before = true;
+	log_notice("stopping signal=%s", name);
+	begin_stop();
+}
+
+/* After a signal it has run; else the start has failed, and drives may be there. */
+static void await_stop(void)
+{
+	if (nvmet_stop_result() == NVMET_STOP_NOT) {
+		begin_stop();
+		loop_run(nvmet.main_loop);
+	}
+	if (nvmet_stop_result() == NVMET_GAVE_UP)
+		_exit(1);
 }
 
 /* ---- up ---- */
@@ -185,7 +149,6 @@ static void take_down(void)
 		nvmet_port_free(list_entry(n, struct nvmet_port, link));
 	list_for_each(pos, &nvmet.subsystems)
 		detach_namespaces(list_entry(pos, struct nvmet_subsys, link));
-	nvmet_drives_shutdown(); /* each takes seconds: all at the same time */
 	while ((n = list_pop(&nvmet.subsystems)))
 		nvmet_subsys_free(list_entry(n, struct nvmet_subsys, link));
 	nvmet.discovery = NULL;
@@ -269,6 +232,8 @@ static int bring_up(const struct config *cfg)
 	if (!ret)
 		ret = loop_create(&opts, &nvmet.main_loop);
 	if (!ret)
+		ret = nvmet_stop_init();
+	if (!ret)
 		ret = nvmet_cores_start(cfg);
 	if (!ret)
 		ret = make_subsystems(cfg);
@@ -286,8 +251,6 @@ int nvmet_serve(const struct config *cfg, bool hint)
 	raise_nofile();
 	ret = bring_up(cfg);
 	if (!ret)
-		ret = loop_timer_init(nvmet.main_loop, &drain_timer, drain_step);
-	if (!ret)
 		ret = loop_signal_add(nvmet.main_loop, &sigterm, SIGTERM, stop_signal);
 	if (!ret)
 		ret = loop_signal_add(nvmet.main_loop, &sigint, SIGINT, stop_signal);
@@ -304,13 +267,14 @@ int nvmet_serve(const struct config *cfg, bool hint)
 		ret = loop_run(nvmet.main_loop);
 	}
 	if (nvmet.main_loop) {
+		await_stop();
 		loop_signal_del(&sigterm);
 		loop_signal_del(&sigint);
-		loop_timer_done(&drain_timer);
 		nvmet_place_stop();
 		nvmet_rpc_stop();
 	}
 	take_down();
+	nvmet_stop_done();
 	loop_free(nvmet.main_loop);
 	nvmet.main_loop = NULL;
 	return ret;
