@@ -5,13 +5,16 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "host/perf_job.h"
 
 enum {
 	LIVE_TIMEOUT_MS = 60000,
+	LOOK_MS = 1000, /* at the time, while a target is waited for */
 	MIN_QUEUE_SIZE = 2,
 	MAX_BLOCKS = 65536, /* of a read or a write */
 	ONCS_DSM = 1 << 2,
@@ -172,16 +175,45 @@ static int check_queues(struct perf_target *t, char *error)
 	return 0;
 }
 
+/* A signal ends it where signals are blocked, as between two steps of a sweep. */
+static int wait_live(struct perf_target *t, char *error)
+{
+	struct pollfd fds[] = { { .fd = nvmh_ctrl_fd(t->ctrl), .events = POLLIN },
+				{ .fd = t->run->signal_fd, .events = POLLIN } };
+	uint64_t end = clock_now_ms() + LIVE_TIMEOUT_MS;
+	int ret;
+
+	for (;;) {
+		nvmh_ctrl_process(t->ctrl);
+		if (nvmh_ctrl_state(t->ctrl) == NVMH_LIVE)
+			return 0;
+		if (nvmh_ctrl_state(t->ctrl) == NVMH_DEAD) {
+			ret = nvmh_ctrl_wait(t->ctrl, 0);
+			return nvmh_perf_refuse(ret, error, "%s", nvmh_strerror());
+		}
+		if (clock_now_ms() >= end)
+			return nvmh_perf_refuse(-ETIMEDOUT, error, "%s: not ready in %d ms%s%s",
+						nvmh_ctrl_name(t->ctrl), LIVE_TIMEOUT_MS,
+						nvmh_ctrl_error(t->ctrl)[0] ? ": " : "",
+						nvmh_ctrl_error(t->ctrl));
+		if (poll(fds, ARRAY_SIZE(fds), LOOK_MS) > 0 && fds[1].revents)
+			nvmh_perf_take_signal(t->run);
+		if (atomic_load(&t->run->interrupted))
+			return nvmh_perf_refuse(-EINTR, error, "%s: interrupted by a signal",
+						nvmh_ctrl_name(t->ctrl));
+	}
+}
+
 int nvmh_perf_ctrl_open(struct perf_target *t, char *error)
 {
 	int ret;
 
 	ret = open_ctrl(t);
-	if (!ret)
-		ret = nvmh_ctrl_wait(t->ctrl, LIVE_TIMEOUT_MS);
 	if (ret)
 		return nvmh_perf_refuse(ret, error, "%s", nvmh_strerror());
-	ret = check_queues(t, error);
+	ret = wait_live(t, error);
+	if (!ret)
+		ret = check_queues(t, error);
 	if (!ret)
 		ret = find_namespace(t, error);
 	if (!ret)

@@ -156,7 +156,8 @@ struct perf_run {
 	_Atomic uint64_t nr_errors;
 	_Atomic uint16_t nr_checking; /* jobs that read back */
 	_Atomic uint16_t nr_running;
-	int event_fd; /* tells the main thread that a job has ended */
+	int event_fd;  /* tells the main thread that a job has ended */
+	int signal_fd; /* readable: a signal is to end the run */
 	uint64_t begun_ns;
 	uint64_t seen_ns;	       /* the last second's look */
 	double now_iops[PERF_DIRS];    /* in the last second, ramp and all */
@@ -211,7 +212,7 @@ void nvmh_perf_fail(struct perf_job *job, const char *fmt, ...)
 /* ---- perf_ctrl.c: main thread ---- */
 
 /* nvmh_perf_ctrl_open() - connect, find the namespace, check that it takes the workload. @t: run and
- * opts are set. Return: 0, or -errno and *@error says why. */
+ * opts are set. Return: 0, or -errno and *@error says why; -EINTR, by a signal. */
 int nvmh_perf_ctrl_open(struct perf_target *t, char *error);
 /* nvmh_perf_ctrl_process() - its descriptor is readable; tells when it is lost, and when it is back */
 void nvmh_perf_ctrl_process(struct perf_target *t);
@@ -224,7 +225,7 @@ void nvmh_perf_ctrl_end(struct perf_target *t);
  * nvmh_perf_run_open() - connect, find namespaces, share out queues and memory
  * @run: zeroed; to be given to nvmh_perf_run_close() in any case.
  * @error: PERF_ERROR_TEXT bytes for a line that says what is wrong.
- * Return: 0 or -errno.
+ * Return: 0; -EINTR, a signal ended the wait for a target (run->interrupted); -errno.
  */
 int nvmh_perf_run_open(struct perf_run *run, const struct perf_opts *opts, char *error);
 /*
@@ -235,6 +236,9 @@ int nvmh_perf_run_open(struct perf_run *run, const struct perf_opts *opts, char 
 int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bool last),
 		     char *error);
 void nvmh_perf_run_close(struct perf_run *run);
+/* nvmh_perf_take_signal() - run->signal_fd is readable: the first signal ends the workload, and what
+ * was measured is told */
+void nvmh_perf_take_signal(struct perf_run *run);
 
 /* ---- perf_report.c, perf_json.c: main thread ---- */
 

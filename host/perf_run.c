@@ -175,18 +175,48 @@ static int make_job(struct perf_run *run, uint16_t index, char *error)
 	return ret ? ret : make_queues(run, job, stride, error);
 }
 
+/* ---------------------------------------------------------------- signals */
+
+static sigset_t ending_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	return signals;
+}
+
+void nvmh_perf_take_signal(struct perf_run *run)
+{
+	sigset_t signals = ending_signals();
+	struct signalfd_siginfo info;
+
+	if (read(run->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	atomic_store(&run->interrupted, true);
+	atomic_store(&run->stop, true);
+	/* the next one ends the program at once, whatever the targets do */
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+/* ---------------------------------------------------------------- all that is needed */
+
 int nvmh_perf_run_open(struct perf_run *run, const struct perf_opts *opts, char *error)
 {
+	sigset_t signals = ending_signals();
 	uint16_t i;
 	int ret = 0;
 
 	run->opts = opts;
 	run->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* tells of signals once they are blocked; until then they end the program */
+	run->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	pthread_mutex_init(&run->lock, NULL);
 	pthread_cond_init(&run->changed, NULL);
 	run->targets = calloc(opts->nr_targets, sizeof(*run->targets));
 	run->jobs = aligned_alloc(_Alignof(struct perf_job), opts->numjobs * sizeof(*run->jobs));
-	if (run->event_fd < 0 || !run->targets || !run->jobs)
+	if (run->event_fd < 0 || run->signal_fd < 0 || !run->targets || !run->jobs)
 		return nvmh_perf_refuse(-ENOMEM, error, "out of memory or descriptors");
 	memset(run->jobs, 0, opts->numjobs * sizeof(*run->jobs));
 	for (run->nr_jobs = 0; run->nr_jobs < opts->numjobs; run->nr_jobs++)
@@ -218,20 +248,7 @@ static void drain(int fd)
 		;
 }
 
-/* The first one ends the workload: what was measured is told. */
-static void take_signal(struct perf_run *run, int fd, const sigset_t *signals)
-{
-	struct signalfd_siginfo info;
-
-	if (read(fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	atomic_store(&run->interrupted, true);
-	atomic_store(&run->stop, true);
-	/* the next one ends the program at once, whatever the targets do */
-	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
-static void supervise(struct perf_run *run, struct pollfd *fds, const sigset_t *signals,
+static void supervise(struct perf_run *run, struct pollfd *fds,
 		      void (*tick)(struct perf_run *run, bool last))
 {
 	uint16_t i;
@@ -240,7 +257,7 @@ static void supervise(struct perf_run *run, struct pollfd *fds, const sigset_t *
 		if (poll(fds, NR_FIXED_FDS + run->nr_targets, -1) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents)
-			take_signal(run, fds[0].fd, signals);
+			nvmh_perf_take_signal(run);
 		if (fds[1].revents) {
 			drain(fds[1].fd);
 			nvmh_perf_look(run);
@@ -314,35 +331,30 @@ int nvmh_perf_run_go(struct perf_run *run, void (*tick)(struct perf_run *run, bo
 {
 	static const struct itimerspec second = { { 1, 0 }, { 1, 0 } };
 	struct pollfd fds[NR_FIXED_FDS + PERF_MAX_TARGETS];
-	sigset_t signals;
+	sigset_t signals = ending_signals();
 	uint16_t i;
 	int ret;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	fds[0].fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	fds[0].fd = run->signal_fd;
 	fds[1].fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	fds[2].fd = run->event_fd;
 	for (i = 0; i < run->nr_targets; i++)
 		fds[NR_FIXED_FDS + i].fd = nvmh_ctrl_fd(run->targets[i].ctrl);
 	for (i = 0; i < NR_FIXED_FDS + run->nr_targets; i++)
 		fds[i].events = POLLIN;
-	if (fds[0].fd < 0 || fds[1].fd < 0 || timerfd_settime(fds[1].fd, 0, &second, NULL)) {
+	if (fds[1].fd < 0 || timerfd_settime(fds[1].fd, 0, &second, NULL)) {
 		ret = nvmh_perf_refuse(-errno, error,
 				       "no descriptor (raise LimitNOFILE= or ulimit -n)");
 	} else {
 		ret = start_jobs(run, error);
-		supervise(run, fds, &signals, tick);
+		supervise(run, fds, tick);
 		join_jobs(run);
 		for (i = 0; i < run->nr_targets; i++)
 			nvmh_perf_ctrl_end(&run->targets[i]);
 	}
-	for (i = 0; i < 2; i++) {
-		if (fds[i].fd >= 0)
-			close(fds[i].fd);
-	}
+	if (fds[1].fd >= 0)
+		close(fds[1].fd);
 	return ret;
 }
 
@@ -384,6 +396,8 @@ void nvmh_perf_run_close(struct perf_run *run)
 	free(run->targets);
 	if (run->event_fd >= 0)
 		close(run->event_fd);
+	if (run->signal_fd >= 0)
+		close(run->signal_fd);
 	pthread_cond_destroy(&run->changed);
 	pthread_mutex_destroy(&run->lock);
 }
