@@ -36,6 +36,8 @@ int nvmh_admin(struct nvmh_ctrl *ctrl, struct nvmh_req *req)
 	req->done = nvmh_sync_done;
 	req->arg = &done;
 	ret = nvmh_admin_submit(ctrl, req);
+	if (ret)
+		nvmh_refused(ctrl, ret);
 	while (!ret && !done) {
 		nvmh_ctrl_process(ctrl);
 		if (!done)
@@ -44,6 +46,16 @@ int nvmh_admin(struct nvmh_ctrl *ctrl, struct nvmh_req *req)
 	req->done = caller_done;
 	req->arg = caller_arg;
 	return ret ? ret : req->status;
+}
+
+/* Return: 0; -EINVAL, no length of a feature's @data. */
+static int check_feature(uint8_t fid, const void *data, uint32_t len)
+{
+	if (len <= SYNC_BYTES && !(len % 4) && !data == !len)
+		return 0;
+	return nvmh_error(-EINVAL,
+			  "feature %02Xh: %u bytes of data%s; up to %u, a multiple of 4, or none",
+			  fid, len, data ? "" : " that are NULL", SYNC_BYTES);
 }
 
 /*
@@ -80,7 +92,10 @@ int nvmh_get_log(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t lid, uint64_t of
 	int ret = 0;
 
 	if (!len || len % 4 || offset % 4)
-		return -EINVAL;
+		return nvmh_error(
+			-EINVAL,
+			"log page %02Xh: %u bytes from %llu on are not multiples of 4 above 0", lid,
+			len, (unsigned long long)offset);
 	while (!ret && len) {
 		struct nvmh_req req = { 0 };
 
@@ -112,7 +127,7 @@ int nvmh_get_features(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t fid, uint8_
 	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = len };
 	struct nvmh_req req = { 0 };
 
-	if (len > SYNC_BYTES || len % 4 || !data != !len)
+	if (check_feature(fid, data, len))
 		return -EINVAL;
 	nvmh_prep_get_features(&req, nsid, fid, sel, cdw11, &iov, len ? 1 : 0, len);
 	return feature(ctrl, &req, NULL, data, len, result);
@@ -124,7 +139,7 @@ int nvmh_set_features(struct nvmh_ctrl *ctrl, uint32_t nsid, uint8_t fid, bool s
 	struct iovec iov = { .iov_base = ctrl->sync_buf, .iov_len = len };
 	struct nvmh_req req = { 0 };
 
-	if (len > SYNC_BYTES || len % 4 || !data != !len)
+	if (check_feature(fid, data, len))
 		return -EINVAL;
 	nvmh_prep_set_features(&req, nsid, fid, save, cdw11, &iov, len ? 1 : 0, len);
 	return feature(ctrl, &req, data, NULL, len, result);

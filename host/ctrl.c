@@ -494,7 +494,7 @@ int nvmh_ctrl_wait(struct nvmh_ctrl *ctrl, int timeout_ms)
 		if (poll(&pfd, 1, timeout_ms < 0 ? -1 : (int)min_of(end - now, UINT64_C(1000))) <
 			    0 &&
 		    errno != EINTR)
-			return -errno;
+			return nvmh_error(-errno, "%s: poll: %m", ctrl->name);
 	}
 }
 
@@ -503,12 +503,12 @@ static int may_reset(const struct nvmh_ctrl *ctrl)
 {
 	switch (nvmh_ctrl_state(ctrl)) {
 	case NVMH_LIVE:
-		return ctrl->phase == NVMH_PHASE_LIVE ? 0 : -EBUSY;
+		return ctrl->phase == NVMH_PHASE_LIVE ? 0 : nvmh_refused(ctrl, -EBUSY);
 	case NVMH_DEAD:
 	case NVMH_DELETING:
-		return -ENOTCONN;
+		return nvmh_refused(ctrl, -ENOTCONN);
 	default:
-		return -EBUSY;
+		return nvmh_refused(ctrl, -EBUSY);
 	}
 }
 

@@ -136,6 +136,8 @@ void nvmh_queue_flush(struct nvmh_queue *q);
  * to. nvmh_sync_sleep(): until a descriptor is readable (-1: none), or a short while. */
 void nvmh_sync_done(struct nvmh_req *req);
 void nvmh_sync_sleep(int fd, int other_fd);
+/* nvmh_refused() - notes what @err says of a submission, a reset or a rescan; any thread. Return: @err. */
+int nvmh_refused(const struct nvmh_ctrl *ctrl, int err);
 uintptr_t nvmh_thread_token(void); /* differs between threads, never 0 */
 
 /*

@@ -79,7 +79,7 @@ static int wait_answer(struct nvmh_ctrl *ctrl, int timeout_ms, struct answer *a)
 			return nvmh_error(-ETIMEDOUT, "%s: not connected within %d ms", ctrl->name,
 					  timeout_ms);
 		if (poll(&pfd, 1, WAIT_MS) < 0 && errno != EINTR)
-			return -errno;
+			return nvmh_error(-errno, "%s: poll: %m", ctrl->name);
 	}
 }
 

@@ -129,7 +129,9 @@ int nvmh_transport_parse(const char *text, struct nvmh_transport *tr);
 void nvmh_transport_done(struct nvmh_transport *tr);
 
 /**
- * nvmh_strerror() - what went wrong with the last failing open, wait or bring-up of this thread, and what to do about it
+ * nvmh_strerror() - what went wrong with the last failing call of this thread, and what to do about it
+ *
+ * Of any that returns -errno but those that submit or cancel without waiting: theirs say what they mean.
  * Return: one line, never NULL, valid until the next call into the library by this thread.
  */
 const char *nvmh_strerror(void);

@@ -212,9 +212,9 @@ int nvmh_ctrl_rescan(struct nvmh_ctrl *ctrl)
 		break;
 	case NVMH_DEAD:
 	case NVMH_DELETING:
-		return -ENOTCONN;
+		return nvmh_refused(ctrl, -ENOTCONN);
 	default:
-		return -EBUSY;
+		return nvmh_refused(ctrl, -EBUSY);
 	}
 	if (ctrl->ops->rescan)
 		return ctrl->ops->rescan(ctrl);

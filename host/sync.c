@@ -33,6 +33,29 @@ void nvmh_sync_sleep(int fd, int other_fd)
 		return;
 }
 
+int nvmh_refused(const struct nvmh_ctrl *ctrl, int err)
+{
+	enum nvmh_state state = nvmh_ctrl_state(ctrl);
+
+	switch (err) {
+	case -ENOTCONN:
+	case -EBUSY:
+		return nvmh_error(err,
+				  state == NVMH_LIVE ? "%s: a queue is not live now"
+						     : "%s: it is %s now",
+				  ctrl->name, nvmh_state_name(state));
+	case -EAGAIN:
+		return nvmh_error(err, "%s: the queue is full", ctrl->name);
+	case -EINVAL:
+		return nvmh_error(
+			err,
+			"%s: a length, an alignment or memory that it cannot take; one command moves at most %u bytes",
+			ctrl->name, ctrl->max_xfer);
+	default:
+		return nvmh_error(err, "%s: %s", ctrl->name, strerrordesc_np(-err));
+	}
+}
+
 int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 {
 	struct nvmh_ctrl *ctrl = q->ctrl;
@@ -51,7 +74,9 @@ int nvmh_io(struct nvmh_queue *q, struct nvmh_req *req)
 	req->done = nvmh_sync_done;
 	req->arg = &done;
 	ret = nvmh_queue_submit(q, req);
-	if (!ret)
+	if (ret)
+		nvmh_refused(ctrl, ret);
+	else
 		nvmh_queue_commit(q);
 	while (!ret && !done) {
 		/* others may be completed all the time, and one for which nobody looks at deadlines

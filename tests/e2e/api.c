@@ -95,6 +95,34 @@ static void waiting(struct nvmh_ctrl *ctrl, struct nvmh_queue *q, const struct n
 	CHECK(result != UINT32_MAX);
 }
 
+/* Calls that wait say why they did not begin, whatever went wrong before. */
+static void refused(struct nvmh_ctrl *ctrl, struct nvmh_queue *q, const struct nvmh_ns *ns)
+{
+	static unsigned char data[BLOCK];
+	struct nvmh_transport tr;
+	struct nvmh_req req;
+
+	CHECK(nvmh_read(q, ns->nsid, 0, 1, data, nvmh_ctrl_max_xfer(ctrl) + BLOCK) == -EINVAL);
+	CHECK(strstr(nvmh_strerror(), "moves at most"));
+	CHECK(nvmh_get_log(ctrl, NVME_NSID_BROADCAST, NVME_LOG_LID_SMART, 0, data, 5) == -EINVAL);
+	CHECK(strstr(nvmh_strerror(), "log page 02h: 5 bytes"));
+	CHECK(nvmh_set_features(ctrl, 0, NVME_FEAT_FID_ASYNC_EVENT, false, 0, NULL, 4, NULL) ==
+	      -EINVAL);
+	CHECK(strstr(nvmh_strerror(), "feature 0Bh: 4 bytes of data that are NULL"));
+	nvmh_ctrl_shutdown(ctrl);
+	CHECK(nvmh_ctrl_wait(ctrl, WAIT_MS) == -ESHUTDOWN);
+	CHECK(strstr(nvmh_strerror(), "shut down"));
+	CHECK(nvmh_read(q, ns->nsid, 0, 1, data, BLOCK) == -ENOTCONN);
+	CHECK(strstr(nvmh_strerror(), "it is dead"));
+	CHECK(nvmh_transport_parse("nonsense", &tr) == -EINVAL);
+	memset(&req, 0, sizeof(req));
+	CHECK(nvmh_admin(ctrl, &req) == -ENOTCONN && strstr(nvmh_strerror(), "it is dead"));
+	CHECK(nvmh_transport_parse("nonsense", &tr) == -EINVAL);
+	CHECK(nvmh_ctrl_reset(ctrl) == -ENOTCONN && strstr(nvmh_strerror(), "it is dead"));
+	CHECK(nvmh_transport_parse("nonsense", &tr) == -EINVAL);
+	CHECK(nvmh_ctrl_rescan(ctrl) == -ENOTCONN && strstr(nvmh_strerror(), "it is dead"));
+}
+
 int main(int argc, char **argv)
 {
 	struct nvmh_transport tr;
@@ -119,6 +147,7 @@ int main(int argc, char **argv)
 	CHECK(ns && ns->lba_size == BLOCK && ns == nvmh_ctrl_ns_by_nsid(ctrl, ns->nsid));
 	waiting(ctrl, nvmh_ctrl_queue(ctrl, 0), ns);
 	asynchronous(ctrl, nvmh_ctrl_queue(ctrl, 0), ns);
+	refused(ctrl, nvmh_ctrl_queue(ctrl, 0), ns);
 	nvmh_ctrl_close(ctrl);
 
 	CHECK(!nvmh_transport_parse(argv[2], &tr));
