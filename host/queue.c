@@ -411,7 +411,9 @@ int nvmh_queue_cancel(struct nvmh_queue *q, struct nvmh_req *req)
 
 int nvmh_admin_cancel(struct nvmh_ctrl *ctrl, struct nvmh_req *req)
 {
-	if (nvmh_ctrl_state(ctrl) != NVMH_LIVE)
+	/* a stacked controller holds requests while it is not live; any other's end by themselves */
+	if (nvmh_ctrl_state(ctrl) != NVMH_LIVE &&
+	    !(ctrl->ops->stacked && atomic_load(&ctrl->adminq.state) == NVMH_Q_LIVE))
 		return req->state == NVMH_REQ_BUSY ? 0 : -ENOENT;
 	return cancel(&ctrl->adminq, req);
 }

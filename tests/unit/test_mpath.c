@@ -678,6 +678,30 @@ static void test_mpath_admin_reads_survive_a_loss_others_do_not(void **state)
 	rig_close(&rig);
 }
 
+/* The only path is gone, so the controller is not live: what is held would be so for its whole time. */
+static void test_mpath_admin_cancel_ends_what_is_held(void **state)
+{
+	static uint8_t page[4096];
+	struct rig_io io = { .iov = { page, sizeof(page) } };
+	struct rig rig;
+
+	(void)state;
+	rig_open_up(&rig, 1, NULL);
+	nvmh_prep_identify(&io.req, 0, NVME_IDENTIFY_CNS_CTRL, 0, &io.iov, 1);
+	io.req.done = rig_done;
+	io.req.arg = &io;
+	assert_int_equal(nvmh_admin_submit(rig.ctrl, &io.req), 0);
+	fake_path[0].unreachable = true;
+	nvmh_queue_abort_all(&fake_path[0].ctrl->adminq, ST_HOST_ABORTED);
+	fake_path_lose(&fake_path[0]);
+	rig_until(&rig, nvmh_ctrl_state(rig.ctrl) == NVMH_CONNECTING);
+	assert_int_equal(io.nr_done, 0);
+	assert_int_equal(nvmh_admin_cancel(rig.ctrl, &io.req), 0);
+	rig_wait(&rig, &io, ST_ABORT_REQ);
+	assert_int_equal(nvmh_admin_cancel(rig.ctrl, &io.req), -ENOENT);
+	rig_close(&rig);
+}
+
 /* ---- waiting ---- */
 
 enum {
@@ -760,6 +784,7 @@ int main(void)
 		mpath_test(test_mpath_cancel_of_what_is_held_does_not_sleep),
 		mpath_test(test_mpath_events_are_passed_on),
 		mpath_test(test_mpath_admin_reads_survive_a_loss_others_do_not),
+		mpath_test(test_mpath_admin_cancel_ends_what_is_held),
 		mpath_test(test_mpath_waiting_beside_busy_requests_has_deadlines),
 	};
 
