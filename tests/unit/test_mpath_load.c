@@ -39,6 +39,7 @@ struct load {
 	uint8_t value[IOS];   /* being written */
 	uint8_t written[IOS]; /* completed last */
 	bool busy[IOS];
+	uint8_t interrupted[IOS]; /* times, as the library repeats that only so often */
 	struct stale stale[STALE];
 	uint32_t nr_stale;
 	uint64_t nr_done;
@@ -55,6 +56,7 @@ static void start_one(struct load *l, uint32_t i)
 	} else {
 		rig_prep(&l->io[i], nvme_cmd_read, 1, i, 0xee);
 	}
+	l->interrupted[i] = 0;
 	l->busy[i] = !nvmh_queue_submit(q, &l->io[i].req);
 	if (rng(4))
 		nvmh_queue_commit(q);
@@ -118,6 +120,7 @@ static void happen(struct load *l)
 					  NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_CHANGE };
 	struct fake_path *p = &fake_path[rng(PATHS)];
 	struct fake_path_cmd *cmd;
+	uint32_t block;
 	uint8_t state;
 
 	switch (rng(40)) {
@@ -147,8 +150,15 @@ static void happen(struct load *l)
 		break;
 	default:
 		cmd = fake_path_find(p);
-		if (cmd && cmd->committed)
-			fake_path_answer(cmd, rng(8) ? 0 : ST_CMD_INTERRUPTED);
+		if (!cmd || !cmd->committed)
+			break;
+		block = le32_get(cmd->sqe.cdw10);
+		if (l->interrupted[block] == MPATH_MAX_TRIES || rng(8)) {
+			fake_path_answer(cmd, 0);
+		} else {
+			l->interrupted[block]++;
+			fake_path_answer(cmd, ST_CMD_INTERRUPTED);
+		}
 	}
 }
 
