@@ -260,6 +260,7 @@ int nvmh_attach_errno(uint16_t status)
 	case ST_RESERVATION_CONFLICT:
 		return EBUSY;
 	case ST_HOST_ABORTED:
+	case ST_HOST_PATH_ERROR:
 		return ETIMEDOUT;
 	default:
 		return EIO;
