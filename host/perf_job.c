@@ -385,7 +385,7 @@ static void check_all(struct perf_job *job)
 	run_workload(job, (struct period){ UINT64_MAX, UINT64_MAX });
 }
 
-static void move_to_cpu(const struct perf_job *job)
+static void move_to_cpu(struct perf_job *job)
 {
 	const struct perf_opts *opts = job->opts;
 	uint16_t cpu;
@@ -397,8 +397,8 @@ static void move_to_cpu(const struct perf_job *job)
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		log_warn("job %u cannot run on CPU %u: %s", job->index, cpu,
-			 strerrordesc_np(errno));
+		nvmh_perf_fail(job, "--cpus: job %u cannot run on CPU %u: %s", job->index, cpu,
+			       strerrordesc_np(errno));
 }
 
 /* Written by the thread that uses them, so that they lie in its node's memory; drives may tell
