@@ -92,8 +92,11 @@ static int check_place(struct perf_target *t, char *error)
 {
 	const struct perf_opts *opts = t->run->opts;
 	const struct nvmh_ns *ns = &t->ns;
+	const char *what = "--size is";
 	uint64_t bytes, end;
 
+	if (opts->offset)
+		what = opts->size ? "--offset and --size together are" : "--offset is";
 	if (__builtin_mul_overflow(ns->nsze, (uint64_t)ns->lba_size, &bytes))
 		return nvmh_perf_refuse(-EINVAL, error,
 					"namespace %u says it has %" PRIu64 " blocks", ns->nsid,
@@ -105,9 +108,8 @@ static int check_place(struct perf_target *t, char *error)
 			ns->lba_size, ns->nsid);
 	if (__builtin_add_overflow(opts->offset, opts->size, &end) || end > bytes)
 		return nvmh_perf_refuse(-EINVAL, error,
-					"%s is more than the %" PRIu64 " bytes of namespace %u",
-					opts->offset ? "--offset and --size together" : "--size",
-					bytes, ns->nsid);
+					"%s more than the %" PRIu64 " bytes of namespace %u",
+					what, bytes, ns->nsid);
 	t->first_lba = opts->offset / ns->lba_size;
 	t->nr_units = (opts->size ? opts->size : bytes - opts->offset) / opts->grain;
 	if (t->nr_units < opts->bs / opts->grain)
