@@ -16,7 +16,7 @@ enum {
 	DEFAULT_MIX = 50, /* percent of reads, as in fio */
 	DEFAULT_RUNTIME_S = 10,
 	DEFAULT_STEP_S = 5, /* of a sweep */
-	DEFAULT_TOP_IODEPTH = 128,
+	DEFAULT_TOP_IODEPTH = 64, /* most controllers take 127 commands on a queue */
 };
 
 static int settle_kind(struct perf_opts *opts, char *error)

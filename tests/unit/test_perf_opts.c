@@ -213,8 +213,8 @@ static void test_perf_opts_sweep(void **state)
 	assert_true(opts.poisson);
 	done(NULL);
 	assert_int_equal(PARSE("--sweep=iodepth", TCP), 0);
-	assert_int_equal(opts.nr_steps, 8);
-	assert_true(opts.steps[0] == 1000000 && opts.steps[7] == 128000000);
+	assert_int_equal(opts.nr_steps, 7);
+	assert_true(opts.steps[0] == 1000000 && opts.steps[6] == 64000000);
 	done(NULL);
 	assert_int_equal(PARSE("--sweep=iodepth", "--iodepth=24", TCP), 0);
 	assert_int_equal(opts.nr_steps, 6);
