@@ -14,7 +14,7 @@
 
 static void test_loop_timer_fires_in_order_never_early(void **state)
 {
-	static const uint32_t ms[] = { 60, 0, 40, 20 };
+	static const uint32_t ms[] = { 600, 0, 400, 200 }; /* far more than starting them takes */
 	static const char *const names[] = { "d", "a", "c", "b" };
 	struct tick k[ARRAY_SIZE(ms)];
 
@@ -260,18 +260,23 @@ static void test_loop_now_is_fresh_after_blocking(void **state)
 	loop_end();
 }
 
-/* Idle times of 3 ms and more against a spin time of @spin_ns, until @sleeps says that it agrees. */
-static void assert_comes_to_sleep(uint64_t spin_ns, bool sleeps)
+enum {
+	SPIN_MS = 40,
+	IDLE_MS = 200, /* with what a busy machine adds still no pause, which would not count */
+};
+
+/* Idle times of @IDLE_MS and more against a spin time, until @sleeps says that it agrees. */
+static void assert_comes_to_sleep(uint64_t spin_ms, bool sleeps)
 {
 	struct loop_stats before, after;
 	struct tick k;
 
-	loop->spin.spin_ns = spin_ns;
+	loop->spin.spin_ns = spin_ms * 1000000;
 	tick_init(&k, "", tick_seen);
 	for (int tries = 0; tries < 100; tries++) {
 		loop_get_stats(loop, &before);
 		ticks_left = 1;
-		tick_start(&k, 3);
+		tick_start(&k, IDLE_MS);
 		assert_int_equal(loop_run(loop), 0);
 		loop_get_stats(loop, &after);
 		if (sleeps ? after.turns - before.turns < 10 : after.sleeps == before.sleeps)
@@ -285,13 +290,17 @@ static void test_loop_spins_when_idle_times_are_short_and_sleeps_at_once_when_lo
 {
 	(void)state;
 	loop_new(1000);
-	assert_comes_to_sleep(1000000, true);
-	assert_comes_to_sleep(3600000000000u, false);
-	assert_comes_to_sleep(1000000, true);
+	assert_comes_to_sleep(SPIN_MS, true);
+	assert_comes_to_sleep(3600000, false);
+	assert_comes_to_sleep(SPIN_MS, true);
 	loop_end();
 }
 
-enum { BUSY_MS = 5, SLEEP_MS = 20 };
+enum {
+	BUSY_MS = 5,
+	SLEEP_MS = 200,
+	LATE_MS = 150, /* the sleep begins so much later at most than its timer */
+};
 
 static struct loop_timer end_timer;
 
@@ -325,7 +334,7 @@ static void test_loop_busy_time_is_that_of_work(void **state)
 	assert_int_equal(loop_run(loop), 0);
 	loop_get_stats(loop, &st);
 	assert_true(st.busy_ns >= BUSY_MS * 1000000ull);
-	assert_true(st.busy_ns + SLEEP_MS * 1000000ull <= clock_now_ns() - began);
+	assert_true(st.busy_ns + (SLEEP_MS - LATE_MS) * 1000000ull <= clock_now_ns() - began);
 	loop_timer_done(&end_timer);
 	loop_end();
 }
