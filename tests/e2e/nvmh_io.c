@@ -47,7 +47,7 @@ static const char usage_text[] =
 	"  --queues N        I/O queues (1)\n"
 	"  --qd N            commands outstanding per queue (8)\n"
 	"  --kato MS         keep alive timeout (0: none)\n"
-	"  --timeout MS      for getting connected (10000)\n"
+	"  --timeout MS      for getting connected (60000)\n"
 	"  --io-timeout MS   for one command (30000)\n"
 	"  --wait            try until --timeout also where nothing listens yet\n"
 	"  --nsid N          namespace (the first)\n"
@@ -582,7 +582,7 @@ int main(int argc, char **argv)
 	struct io io = {
 		.opts = { .nr_io_queues = 1 },
 		.qd = 8,
-		.timeout_ms = 10000,
+		.timeout_ms = 60000,
 		.seed = 1,
 		.ops = 2000,
 		.bytes = 64 << 20,

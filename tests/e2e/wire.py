@@ -119,12 +119,13 @@ class Cqe:
 class Queue:
     """One connection, from raw bytes up to commands that move data."""
 
-    def __init__(self, port, hdgst=False, ddgst=False, timeout=10):
+    def __init__(self, port, hdgst=False, ddgst=False, timeout=60):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.hdgst = self.ddgst = False
         self.want = (hdgst, ddgst)
         self.cid = 0
+        self.come = b""  # and not taken yet
 
     def close(self):
         self.sock.close()
@@ -132,17 +133,21 @@ class Queue:
     def raw(self, data):
         self.sock.sendall(data)
 
-    def read(self, n):
-        buf = b""
-        while len(buf) < n:
+    def wait(self, n):
+        """Until @n bytes have come. What came before a timeout is there for the next call."""
+        while len(self.come) < n:
             try:
-                got = self.sock.recv(n - len(buf))
+                got = self.sock.recv(n - len(self.come))
             except ConnectionError as e:
                 raise Closed() from e
             if not got:
                 raise Closed()
-            buf += got
-        return buf
+            self.come += got
+
+    def read(self, n):
+        self.wait(n)
+        data, self.come = self.come[:n], self.come[n:]
+        return data
 
     # ---- PDUs ----
 
@@ -157,10 +162,11 @@ class Queue:
         return head + (crc32c(head) if hd else b"") + data + (crc32c(data) if dd else b"")
 
     def receive(self):
-        """Next PDU: (type, flags, body, data). A TermReq raises Term."""
-        head = self.read(8)
-        ptype, flags, hlen, pdo, plen = struct.unpack("<BBBBI", head)
-        head += self.read(hlen - 8)
+        """Next PDU: (type, flags, body, data), whole or not at all. A TermReq raises Term."""
+        self.wait(8)
+        ptype, flags, hlen, pdo, plen = struct.unpack_from("<BBBBI", self.come)
+        self.wait(plen)
+        head = self.read(hlen)
         if ptype == C2H_TERM:
             fes, feil, feih = struct.unpack("<HHH", head[8:14])
             raise Term(fes, feil | feih << 16, self.read(plen - hlen))
@@ -258,7 +264,7 @@ class Queue:
 
     def enable(self):
         assert self.set_property(0x14, 0x00460001).status == 0
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self.get_property(0x1C) & 1:
             assert time.monotonic() < deadline, "CSTS.RDY does not come"
         return self
