@@ -9,8 +9,8 @@
 enum {
 	DATA_BYTES = 8192,
 	SHORT_MS = 200,	   /* what is waited for answers */
-	PATIENT_MS = 1000, /* where some must come in time, on a busy machine */
-	PACE_MS = 100,	   /* from byte to byte: any PDU takes longer than that */
+	PATIENT_MS = 3000, /* where some must come in time, on a busy machine */
+	PACE_MS = 400,	   /* from byte to byte: any PDU takes longer than that */
 };
 
 /* ---- one command of the bring-up is not answered, or refused ---- */
