@@ -67,8 +67,12 @@ enum nvmh_late {
 	NVMH_LATE_CANCEL,  /* only asked for, of nvmh_queue_cancel(): an Abort */
 };
 
+enum {
+	NVMH_LINE_BYTES = 64, /* what owners of different queues write lies this far apart */
+};
+
 struct nvmh_queue {
-	struct nvmh_ctrl *ctrl;
+	_Alignas(NVMH_LINE_BYTES) struct nvmh_ctrl *ctrl;
 	const struct nvmh_transport_ops *ops; /* ctrl->ops */
 	_Atomic uint8_t state;		      /* enum nvmh_queue_state */
 	/* nvmh_thread_token() of who last submitted or polled; 0: nobody, or released */
@@ -111,6 +115,8 @@ enum {
 
 /* host/queue.c: tags, exactly-once completion, deadlines. All by the owner. */
 int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid);
+/* nvmh_queue_calloc() - like calloc(), for what is aligned to NVMH_LINE_BYTES. Any thread. */
+void *nvmh_queue_calloc(size_t nr, size_t size);
 int nvmh_queue_resize(struct nvmh_queue *q, uint16_t size); /* only while DOWN */
 void nvmh_queue_done(struct nvmh_queue *q);
 /* nvmh_queue_find() - the request a completion's command id stands for; NULL (counted) when

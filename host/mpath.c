@@ -267,7 +267,7 @@ static int mpath_open(struct nvmh_ctrl *ctrl)
 	/* a page of its own: a local drive is to reach it */
 	ctrl->sync_buf = ctrl->sync_buf_owned =
 		aligned_alloc(NVME_IDENTIFY_DATA_SIZE, NVME_IDENTIFY_DATA_SIZE);
-	mp->queues = calloc(ctrl->opts.nr_io_queues + 1u, sizeof(*mp->queues));
+	mp->queues = nvmh_queue_calloc(ctrl->opts.nr_io_queues + 1u, sizeof(*mp->queues));
 	if (!ctrl->sync_buf || !mp->queues)
 		return nvmh_error(-ENOMEM, "out of memory");
 	for (i = 0; i <= ctrl->opts.nr_io_queues; i++)

@@ -144,7 +144,7 @@ struct mpath_slot {
 
 /* A request of the caller, by tag: the command for the path it is tried on. The owner's. */
 struct mpath_io {
-	struct nvmh_req child;
+	_Alignas(NVMH_LINE_BYTES) struct nvmh_req child;
 	struct mpath_queue *mq;
 	struct nvmh_req *req;
 	struct list link;    /* held */
@@ -165,7 +165,7 @@ struct mpath_io {
 };
 
 struct mpath_queue {
-	struct mpath *mp;
+	_Alignas(NVMH_LINE_BYTES) struct mpath *mp;
 	struct nvmh_queue *q;
 	int epoll_fd;	      /* nvmh_queue_fd(): event_fd and those of the paths' queues */
 	struct mpath_io *ios; /* by tag, owned */

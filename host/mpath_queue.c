@@ -378,7 +378,7 @@ int nvmh_mpath_queue_size(struct mpath_queue *mq, uint16_t size)
 	uint16_t i;
 	int ret;
 
-	ios = calloc(size - 1u, sizeof(*ios));
+	ios = nvmh_queue_calloc(size - 1u, sizeof(*ios));
 	if (!ios)
 		return -ENOMEM;
 	for (i = 0; i < size - 1; i++) {

@@ -162,8 +162,7 @@ static int init_queues(struct nvmh_ctrl *ctrl)
 	uint16_t i;
 	int ret;
 
-	ctrl->ioq =
-		calloc(ctrl->opts.nr_io_queues ? ctrl->opts.nr_io_queues : 1u, sizeof(*ctrl->ioq));
+	ctrl->ioq = nvmh_queue_calloc(max_of(ctrl->opts.nr_io_queues, 1), sizeof(*ctrl->ioq));
 	if (!ctrl->ioq)
 		return -ENOMEM;
 	for (i = 0; i < ctrl->opts.nr_io_queues; i++)
@@ -189,7 +188,7 @@ int nvmh_ctrl_open_with(const struct nvmh_ctrl_opts *opts, const struct nvmh_tra
 	ret = check_opts(opts);
 	if (ret)
 		return ret;
-	ctrl = calloc(1, sizeof(*ctrl));
+	ctrl = nvmh_queue_calloc(1, sizeof(*ctrl));
 	if (!ctrl)
 		return nvmh_error(-ENOMEM, "out of memory");
 	ctrl->ops = ops;

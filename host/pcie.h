@@ -83,7 +83,7 @@ struct pcie {
 
 struct pcie_queue {
 	/* for every command */
-	struct nvme_sqe *sq;
+	_Alignas(NVMH_LINE_BYTES) struct nvme_sqe *sq;
 	struct nvme_cqe *cq;
 	volatile uint32_t *sq_db;
 	volatile uint32_t *cq_db;

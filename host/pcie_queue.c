@@ -289,7 +289,7 @@ int nvmh_pcie_queue_setup(struct nvmh_queue *q, uint16_t size)
 	int ret;
 
 	if (!pq) {
-		q->tr = pq = calloc(1, sizeof(*pq));
+		q->tr = pq = nvmh_queue_calloc(1, sizeof(*pq));
 		if (!pq)
 			return nvmh_error(-ENOMEM, "out of memory");
 	}

@@ -23,6 +23,13 @@ enum {
 
 static_assert(MAX_QUEUE_ENTRIES <= 1 << NVMH_CID_TAG_BITS, "a tag fits its part of the command id");
 
+void *nvmh_queue_calloc(size_t nr, size_t size)
+{
+	void *mem = aligned_alloc(NVMH_LINE_BYTES, nr * size);
+
+	return mem ? memset(mem, 0, nr * size) : NULL;
+}
+
 int nvmh_queue_init(struct nvmh_queue *q, struct nvmh_ctrl *ctrl, uint16_t qid)
 {
 	memset(q, 0, sizeof(*q));

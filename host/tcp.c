@@ -250,7 +250,7 @@ static int open_queues(struct nvmh_ctrl *ctrl, struct tcp_ctrl *tc)
 	struct epoll_event ev = { .events = EPOLLIN };
 	uint16_t i;
 
-	tc->queues = calloc(ctrl->opts.nr_io_queues + 1u, sizeof(*tc->queues));
+	tc->queues = nvmh_queue_calloc(ctrl->opts.nr_io_queues + 1u, sizeof(*tc->queues));
 	if (!tc->queues)
 		return nvmh_error(-ENOMEM, "out of memory");
 	for (i = 0; i <= ctrl->opts.nr_io_queues; i++) {

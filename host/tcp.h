@@ -51,16 +51,16 @@ struct tcp_r2t {
  * command touches lies in its first three cache lines.
  */
 struct tcp_tag {
-	_Alignas(64) struct nvmh_req *req; /* valid while the tag is taken */
+	_Alignas(NVMH_LINE_BYTES) struct nvmh_req *req; /* valid while the tag is taken */
 	struct list link; /* in tq->untold while nothing of the answer came, else by itself */
 	uint32_t moved;	  /* bytes received, or bytes sent or asked for by R2Ts so far */
 	bool tx_busy;	  /* tx is on its way: the request's memory is in use */
 	bool last;	  /* C2HData with LAST came */
 	bool ddgst_bad;
 	uint8_t nr_r2t;
+	uint8_t first_r2t;
 	struct pdu_tx tx; /* the capsule; after it is sent, one H2CData at a time */
 	struct tcp_queue *tq;
-	uint8_t first_r2t;
 	struct tcp_r2t r2t[TCP_MAX_R2T];
 	struct iovec iov[TCP_TAG_IOV];
 };
@@ -124,7 +124,7 @@ enum tcp_stage {
 
 struct tcp_queue {
 	/* the owner's, or the controller's thread while the queue is DOWN */
-	struct nvmh_queue *q;
+	_Alignas(NVMH_LINE_BYTES) struct nvmh_queue *q;
 	struct stream stream;
 	struct pdu_txq txq;
 	struct tcp_tag *tags;

@@ -266,7 +266,7 @@ static void tag_sent(struct pdu_tx *tx)
 	struct tcp_tag *tag = container_of(tx, struct tcp_tag, tx);
 
 	tag->tx_busy = false;
-	if (tag->tq->closing || !tag->nr_r2t)
+	if (!tag->nr_r2t || tag->tq->closing)
 		return;
 	if (!tag->r2t[tag->first_r2t].left) {
 		tag->first_r2t = (uint8_t)((tag->first_r2t + 1) % TCP_MAX_R2T);

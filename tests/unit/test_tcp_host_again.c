@@ -120,7 +120,7 @@ static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
 		{ 9999, 3, 9999 },   { 9999, 90, 10000 }, { 10000, 1, 10000 },
 		{ 30000, 1, 30000 }, { 30000, 9, 30000 }, { 4000000000u, 9, 4000000000u },
 	};
-	struct nvmh_ctrl *ctrl = calloc(1, sizeof(*ctrl));
+	struct nvmh_ctrl *ctrl = nvmh_queue_calloc(1, sizeof(*ctrl));
 	const uint64_t now = UINT64_C(1) << 40;
 	size_t i;
 
@@ -150,7 +150,7 @@ static void test_tcp_host_again_pauses_end_within_the_time(void **state)
 		{ 1001, 501, false },  { 1000, 500, false },  { 500, 250, false },
 		{ 50, 25, false },     { 49, 24, true },      { 0, 0, true },
 	};
-	struct nvmh_ctrl *ctrl = calloc(1, sizeof(*ctrl));
+	struct nvmh_ctrl *ctrl = nvmh_queue_calloc(1, sizeof(*ctrl));
 	const uint64_t now = UINT64_C(1) << 40;
 	size_t i;
 
