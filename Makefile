@@ -377,15 +377,7 @@ format:
 put = $(if $(strip $(3)),install -d '$(DESTDIR)$(1)' && install -m $(2) $(3) '$(DESTDIR)$(1)/')
 
 # what nvmh.h includes: beside it when installed
-NVMH_COMMON_H := $(addprefix common/,nvme.h endian.h)
-# of these only a part: names like BIT and min_of are not for other people's programs
-define NVMH_COMMON_PARTS
-sed -n -e '1,/^\#define COMMON_UTIL_H/p' -e '/^\#include/p' \
-	-e '/^\#define check_size/,/member " offset"/p' -e '$$p' common/util.h \
-	>'$(DESTDIR)$(INCLUDEDIR)/nvmh/common/util.h'
-sed -e '/^\/\*\*/,/^uint16_t status_from_errno/d' common/status.h \
-	>'$(DESTDIR)$(INCLUDEDIR)/nvmh/common/status.h'
-endef
+NVMH_COMMON_H := $(addprefix common/,check.h endian.h nvme.h nvme_status.h)
 MAN_PAGES := $(wildcard common/*.[1-8] config/*.[1-8] host/*.[1-8] target/*.[1-8])
 # the other functions that a page of section 3 is about: each gets a page that leads there
 man_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z0-9_]*\).*/\1/p' $(1) | grep -vx $(basename $(notdir $(1)))
@@ -429,7 +421,6 @@ install: all $(UNITS)
 		ln -sf libnvmh.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libnvmh.so')
 	$(call put,$(INCLUDEDIR)/nvmh,644,host/nvmh.h)
 	$(call put,$(INCLUDEDIR)/nvmh/common,644,$(NVMH_COMMON_H))
-	$(NVMH_COMMON_PARTS)
 	$(call put,$(LIBDIR),755,$(wildcard $(FIO_SO)))
 	$(if $(wildcard $(NBDKIT_SO)),$(call put,$(NBDKITDIR),755,$(NBDKIT_SO)))
 	$(if $(STATIC),install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' && \

@@ -11,9 +11,9 @@
 
 #include <nvme/types.h>
 
+#include "common/check.h"
 #include "common/endian.h"
-#include "common/status.h"
-#include "common/util.h"
+#include "common/nvme_status.h"
 
 /* SGL descriptor: type in the high half of the last byte, subtype in the low half. */
 struct nvme_sgl {

@@ -26,23 +26,19 @@
 #define util_pick2_(op, a, b, n) \
 	util_pick_(op, a, b, util_unique_(pick_a_, n), util_unique_(pick_b_, n))
 
-#define min_of(a, b)	       util_pick2_(<, a, b, __COUNTER__)
-#define max_of(a, b)	       util_pick2_(>, a, b, __COUNTER__)
+#define min_of(a, b)	   util_pick2_(<, a, b, __COUNTER__)
+#define max_of(a, b)	   util_pick2_(>, a, b, __COUNTER__)
 
-#define div_up(a, b)	       (((a) + (b)-1) / (b))
+#define div_up(a, b)	   (((a) + (b)-1) / (b))
 
 /* @to: a power of two. */
-#define round_up_to(a, to)     (((a) + (to)-1) & ~((__typeof__(a))(to)-1))
+#define round_up_to(a, to) (((a) + (to)-1) & ~((__typeof__(a))(to)-1))
 
-#define likely(x)	       __builtin_expect(!!(x), 1)
-#define unlikely(x)	       __builtin_expect(!!(x), 0)
+#define likely(x)	   __builtin_expect(!!(x), 1)
+#define unlikely(x)	   __builtin_expect(!!(x), 0)
 
-#define check_size(type, size) static_assert(sizeof(type) == (size), #type " size")
-#define check_offset(type, member, off) \
-	static_assert(offsetof(type, member) == (off), #type "." #member " offset")
-
-#define BIT(n)	 (1u << (n))
-#define BIT64(n) (1ull << (n))
+#define BIT(n)		   (1u << (n))
+#define BIT64(n)	   (1ull << (n))
 
 /* Largest power of two <= v; v != 0. */
 static inline uint32_t pow2_floor(uint32_t v)

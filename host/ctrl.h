@@ -10,6 +10,7 @@
 
 #include "common/limits.h"
 #include "common/list.h"
+#include "common/status.h"
 #include "host/nvmh.h"
 
 /*

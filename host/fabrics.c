@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/status.h"
+#include "common/util.h"
+
 enum {
 	/* dword 0 of a successful answer */
 	CONNECT_ATR = 1 << 17,	/* authentication transaction required */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/util.h"
 #include "host/nbdkit_worker.h"
 
 #define NBDKIT_API_VERSION 2

@@ -15,6 +15,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "common/status.h"
+#include "common/util.h"
 #include "host/nvmh.h"
 #include "host/perf_clock.h"
 #include "host/perf_hist.h"

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/check.h"
 #include "common/endian.h"
 #include "common/util.h"
 

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "common/nvme.h"
+#include "common/util.h"
 #include "host/dma.h"
 
 /* Memory for one command's list, contiguous for us and for the device. */

@@ -7,6 +7,7 @@
 #ifndef HOST_SCSI_H
 #define HOST_SCSI_H
 
+#include "common/util.h"
 #include "host/nvmh.h"
 
 enum {

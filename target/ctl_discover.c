@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/limits.h"
+#include "common/util.h"
 #include "common/uuid.h"
 #include "host/nvmh.h"
 #include "target/ctl.h"

@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 
+#include "common/status.h"
 #include "common/util.h"
 #include "target/drive_show.h"
 

@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/status.h"
 #include "common/uuid.h"
 #include "host/nvmh.h"
 #include "tests/e2e/nvmh_io.h"

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 
+#include "common/util.h"
 #include "host/nvmh.h"
 
 struct io {
@@ -27,7 +28,7 @@ struct io {
 	uint64_t seed;
 	uint64_t ops;
 	uint64_t reset_every; /* commands of verify; 0: never */
-	uint64_t start; /* block */
+	uint64_t start;	      /* block */
 	uint64_t bytes;
 	uint32_t max_io; /* bytes */
 	/* the namespace */

@@ -18,6 +18,7 @@
 
 #include "common/nvme.h"
 #include "common/limits.h"
+#include "common/util.h"
 #include "host/vfio.h"
 
 enum {

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/nqn.h"
+#include "common/util.h"
 #include "host/fabrics.h"
 #include "host/ident.h"
 

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "common/util.h"
 #include "host/nvmh.h"
 #include "host/pci.h"
 
