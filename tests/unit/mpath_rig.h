@@ -209,4 +209,14 @@ static inline void rig_wait(struct rig *rig, struct rig_io *io, uint16_t status)
 	assert_int_equal(io->req.status & ~ST_MORE, status);
 }
 
+/* Each test begins with paths that nothing has happened to. */
+static inline int rig_setup(void **state)
+{
+	(void)state;
+	fake_path_init();
+	return 0;
+}
+
+#define mpath_test(name) cmocka_unit_test_setup(name, rig_setup)
+
 #endif /* TESTS_UNIT_MPATH_RIG_H */

@@ -15,13 +15,6 @@ enum {
 	ANA_NOTICE = NVME_LOG_LID_ANA << 16 | NVME_AER_NOTICE_ANA << 8 | NVME_AER_NOTICE,
 };
 
-static int setup(void **state)
-{
-	(void)state;
-	fake_path_init();
-	return 0;
-}
-
 static void set(uint32_t path, uint8_t ana_state)
 {
 	fake_path_set_ana(&fake_path[path], &ana_state, 1);
@@ -495,26 +488,24 @@ static void test_mpath_ana_hostile_logs_are_refused(void **state)
 	}
 }
 
-#define ana_test(name) cmocka_unit_test_setup(name, setup)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ana_test(test_mpath_ana_states_choose),
-		ana_test(test_mpath_ana_better_path_back_is_used),
-		ana_test(test_mpath_ana_by_namespace),
-		ana_test(test_mpath_ana_status_moves_the_command),
-		ana_test(test_mpath_ana_status_on_the_only_path_waits),
-		ana_test(test_mpath_ana_status_without_ana_is_retried_a_few_times),
-		ana_test(test_mpath_ana_log_that_lies_ends_the_command),
-		ana_test(test_mpath_ana_change_for_too_long_resets),
-		ana_test(test_mpath_ana_change_told_slowly_is_no_change_for_too_long),
-		ana_test(test_mpath_ana_new_namespace_waits_for_the_log),
-		ana_test(test_mpath_ana_unreadable_log_refuses_the_path),
-		ana_test(test_mpath_ana_refused_path_is_given_up),
-		ana_test(test_mpath_ana_path_that_was_usable_has_its_time_again),
-		ana_test(test_mpath_ana_log_in_pieces_or_not_at_all),
-		ana_test(test_mpath_ana_hostile_logs_are_refused),
+		mpath_test(test_mpath_ana_states_choose),
+		mpath_test(test_mpath_ana_better_path_back_is_used),
+		mpath_test(test_mpath_ana_by_namespace),
+		mpath_test(test_mpath_ana_status_moves_the_command),
+		mpath_test(test_mpath_ana_status_on_the_only_path_waits),
+		mpath_test(test_mpath_ana_status_without_ana_is_retried_a_few_times),
+		mpath_test(test_mpath_ana_log_that_lies_ends_the_command),
+		mpath_test(test_mpath_ana_change_for_too_long_resets),
+		mpath_test(test_mpath_ana_change_told_slowly_is_no_change_for_too_long),
+		mpath_test(test_mpath_ana_new_namespace_waits_for_the_log),
+		mpath_test(test_mpath_ana_unreadable_log_refuses_the_path),
+		mpath_test(test_mpath_ana_refused_path_is_given_up),
+		mpath_test(test_mpath_ana_path_that_was_usable_has_its_time_again),
+		mpath_test(test_mpath_ana_log_in_pieces_or_not_at_all),
+		mpath_test(test_mpath_ana_hostile_logs_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

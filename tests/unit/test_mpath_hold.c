@@ -13,13 +13,6 @@ enum {
 	NS_PER_MS = 1000000,
 };
 
-static int setup(void **state)
-{
-	(void)state;
-	fake_path_init();
-	return 0;
-}
-
 static uint8_t *id_byte(struct fake_path *p, size_t off)
 {
 	return (uint8_t *)&p->id + off;
@@ -588,30 +581,28 @@ static void test_mpath_ccr_answer_is_for_the_one_that_was_asked_about(void **sta
 	rig_close(&rig);
 }
 
-#define hold_test(name) cmocka_unit_test_setup(name, setup)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		hold_test(test_mpath_hold_lasts_kato_and_cqt),
-		hold_test(test_mpath_hold_rounds_kato_up_as_the_controller_does),
-		hold_test(test_mpath_hold_counts_from_when_it_was_reached),
-		hold_test(test_mpath_hold_is_not_for_all),
-		hold_test(test_mpath_hold_one_path_waits_for_the_old_controller),
-		hold_test(test_mpath_hold_many_losses_in_a_row),
-		hold_test(test_mpath_hold_stale_write_does_not_overtake),
-		hold_test(test_mpath_hold_comes_before_fast_io_fail),
-		hold_test(test_mpath_hold_comes_before_giving_up),
-		hold_test(test_mpath_hold_counts_from_when_it_is_closed),
-		hold_test(test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there),
-		hold_test(test_mpath_hold_does_not_repeat_what_counts_twice),
-		hold_test(test_mpath_hold_local_path_does_not_repeat_them_either),
-		hold_test(test_mpath_ccr_at_once_lets_go),
-		hold_test(test_mpath_ccr_that_takes_time_is_found_in_the_log),
-		hold_test(test_mpath_ccr_that_fails_leaves_it_to_time),
-		hold_test(test_mpath_ccr_is_not_asked_of_who_has_none),
-		hold_test(test_mpath_ccr_helper_is_lost),
-		hold_test(test_mpath_ccr_answer_is_for_the_one_that_was_asked_about),
+		mpath_test(test_mpath_hold_lasts_kato_and_cqt),
+		mpath_test(test_mpath_hold_rounds_kato_up_as_the_controller_does),
+		mpath_test(test_mpath_hold_counts_from_when_it_was_reached),
+		mpath_test(test_mpath_hold_is_not_for_all),
+		mpath_test(test_mpath_hold_one_path_waits_for_the_old_controller),
+		mpath_test(test_mpath_hold_many_losses_in_a_row),
+		mpath_test(test_mpath_hold_stale_write_does_not_overtake),
+		mpath_test(test_mpath_hold_comes_before_fast_io_fail),
+		mpath_test(test_mpath_hold_comes_before_giving_up),
+		mpath_test(test_mpath_hold_counts_from_when_it_is_closed),
+		mpath_test(test_mpath_hold_is_longer_than_fast_io_fail_and_a_path_is_there),
+		mpath_test(test_mpath_hold_does_not_repeat_what_counts_twice),
+		mpath_test(test_mpath_hold_local_path_does_not_repeat_them_either),
+		mpath_test(test_mpath_ccr_at_once_lets_go),
+		mpath_test(test_mpath_ccr_that_takes_time_is_found_in_the_log),
+		mpath_test(test_mpath_ccr_that_fails_leaves_it_to_time),
+		mpath_test(test_mpath_ccr_is_not_asked_of_who_has_none),
+		mpath_test(test_mpath_ccr_helper_is_lost),
+		mpath_test(test_mpath_ccr_answer_is_for_the_one_that_was_asked_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

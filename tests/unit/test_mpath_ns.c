@@ -5,13 +5,6 @@
  */
 #include "tests/unit/mpath_rig.h"
 
-static int setup(void **state)
-{
-	(void)state;
-	fake_path_init();
-	return 0;
-}
-
 /* ---- who belongs together ---- */
 
 static void expect_refused(const char *text)
@@ -249,8 +242,6 @@ static void test_mpath_functions_refuse_other_controllers(void **state)
 	assert_int_equal(nvmh_mpath_ana_state(ctrl, 0, 1), -EINVAL);
 	nvmh_ctrl_close(ctrl);
 }
-
-#define mpath_test(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
