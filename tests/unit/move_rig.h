@@ -32,7 +32,7 @@ enum {
 	BLOCK = 4096,
 	NR_BLOCKS = 256,
 	SLOW_MAX = 64,
-	WAIT_MS = 20000, /* a bound for what takes milliseconds: only a hang reaches it */
+	WAIT_MS = 60000, /* a bound for what takes milliseconds: only a hang reaches it */
 	ENTRIES = 32,
 };
 

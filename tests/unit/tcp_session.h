@@ -34,7 +34,7 @@ static inline uint32_t rng(uint32_t below)
 }
 
 enum {
-	SESSION_WAIT_MS = 20000, /* a bound for what takes milliseconds: only a hang reaches it */
+	SESSION_WAIT_MS = 60000, /* a bound for what takes milliseconds: only a hang reaches it */
 	GUARD_BYTES = 64,
 	GUARD_VALUE = 0xa5,
 	SESSION_MAX_IOV = 64,

@@ -49,6 +49,8 @@ static bool hold_io(struct fake_conn *c, const struct fake_cmd *cmd)
 	atomic_fetch_add(&nr_held, 1);
 	while (atomic_load(&aborted[cmd->sqe.cid]) < wanted && !atomic_load(&c->t->stopping))
 		poll(NULL, 0, 1);
+	if (atomic_load(&c->t->stopping))
+		return true; /* it is gone, and has not answered */
 	if (manner != OBEY)
 		return false;
 	fake_conn_rsp(c, cmd->sqe.cid, ST_ABORT_REQ, 0);
