@@ -476,6 +476,7 @@ static void test_mpath_ccr_that_takes_time_is_found_in_the_log(void **state)
 static void test_mpath_ccr_that_fails_leaves_it_to_time(void **state)
 {
 	struct nvmh_mpath_opts opts = { .hold_ms = 400 };
+	struct mpath_slot *slot;
 	struct rig_io io;
 	uint64_t start;
 	struct rig rig;
@@ -493,14 +494,20 @@ static void test_mpath_ccr_that_fails_leaves_it_to_time(void **state)
 			set_ccr_log(&fake_path[1], 2);
 		if (way == 3)
 			fake_path[1].ccr_silent = true;
-		rig_open_up(&rig, 3, &opts);
+		rig_open_up(&rig, 3, way == 3 ? &opts : &an_hour);
+		slot = &mpath_of(rig.ctrl)->slot[0];
 		start = lose_write(&rig, &io, nvme_cmd_write);
-		rig_wait(&rig, &io, 0);
-		assert_true(clock_now_ns() - start >= 400ull * NS_PER_MS);
 		if (way != 3) {
+			rig_until(&rig, fake_path[2].nr_ccr && slot->ccr.stage == MPATH_CCR_IDLE);
+			rig_settle(&rig);
 			assert_int_equal(fake_path[1].nr_ccr, 1);
 			assert_int_equal(fake_path[2].nr_ccr, 1);
+			assert_int_equal(io.nr_done, 0);
+			slot->fence[0].until_ns = start + opts.hold_ms * NS_PER_MS;
+			nvmh_ctrl_kick(rig.ctrl);
 		}
+		rig_wait(&rig, &io, 0);
+		assert_true(clock_now_ns() - start >= 400ull * NS_PER_MS);
 		rig_close(&rig);
 	}
 }
