@@ -6,7 +6,7 @@ import socket
 
 
 class Rpc:
-    def __init__(self, path, timeout=30):
+    def __init__(self, path, timeout=60):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         self.sock.connect(path)
