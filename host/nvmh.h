@@ -728,8 +728,8 @@ int nvmh_pci_info(const char *bdf, struct nvmh_pci_info *info);
 int nvmh_pci_identity(const char *bdf, char serial[64], char model[64]);
 /*
  * nvmh_pci_bind() - hand the function to vfio-pci; refuses (-EBUSY) one whose namespaces are mounted, in use as swap, held by another
- * device (dm, md), or whose IOMMU group has a device that is not ours. nvmh_pci_release() gives it back to the kernel's driver.
- * Errors are explained by nvmh_strerror().
+ * device (dm, md), or open for writing in a process, or whose IOMMU group has a device that is not ours. nvmh_pci_release() gives it back
+ * to the kernel's driver. Errors are explained by nvmh_strerror().
  */
 int nvmh_pci_bind(const char *bdf);
 int nvmh_pci_release(const char *bdf);

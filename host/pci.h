@@ -49,4 +49,10 @@ int nvmh_pci_list(const char *path, int (*fn)(const char *name, void *arg), void
  */
 int nvmh_pci_group_alone(const char *bdf, int group);
 
+/*
+ * nvmh_pci_writer() - whether a process has @disk ("nvme0n1"), or a partition of it, open for writing
+ * Return: 0, none that we can see; -EBUSY, nvmh_strerror() names it.
+ */
+int nvmh_pci_writer(const char *bdf, const char *disk);
+
 #endif /* HOST_PCI_H */

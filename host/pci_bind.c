@@ -160,7 +160,9 @@ static int check_disk(const char *bdf, const char *disk)
 	if (access(use.folder, F_OK))
 		return 0; /* a hidden path of a multipath disk */
 	ret = check_part(&use, disk);
-	return ret ? ret : nvmh_pci_list(use.folder, each_part, &use);
+	if (!ret)
+		ret = nvmh_pci_list(use.folder, each_part, &use);
+	return ret ? ret : nvmh_pci_writer(bdf, disk);
 }
 
 /* "nvme0n1" within a controller's or a subsystem's folder */

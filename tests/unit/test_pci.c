@@ -425,6 +425,52 @@ static void test_bind_in_use_is_refused(void **state)
 	assert_int_equal(nvmh_pci_bind("0000:01:00.0"), 0);
 }
 
+/* What claims nothing is known by its descriptors. One that only reads is no user: udev does. */
+static void test_bind_open_for_writing_is_refused(void **state)
+{
+	static const struct {
+		const char *target;
+		const char *flags;
+		bool refused;
+	} table[] = {
+		{ "/dev/nvme0n1", "pos:\t0\nflags:\t0100002\nmnt_id:\t5\n", true },
+		{ "/dev/nvme0n1p1", "pos:\t0\nflags:\t0140001\n", true },
+		{ "/dev/ng0n1", "pos:\t0\nflags:\t02\n", true },
+		{ "/dev/nvme0n1", "pos:\t0\nflags:\t0100000\n", false },
+		{ "/dev/nvme0n1", "", false },
+		{ "/dev/nvme0n10", "pos:\t0\nflags:\t0100002\n", false },
+		{ "/dev/nvme0n1px", "pos:\t0\nflags:\t0100002\n", false },
+		{ "/dev/ng0n11", "pos:\t0\nflags:\t0100002\n", false },
+		{ "socket:[4711]", "pos:\t0\nflags:\t0100002\n", false },
+	};
+	char path[512];
+	size_t i;
+
+	(void)state;
+	path_of(path, "proc/4711/comm");
+	put_file(path, "kvm \033[2J\n");
+	path_of(path, "proc/bus/fd/7");
+	put_link(path, "/dev/nvme0n1");
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		path_of(path, "proc/4711/fdinfo/7");
+		put_file(path, table[i].flags);
+		path_of(path, "proc/4711/fd/7");
+		put_link(path, table[i].target);
+		if (!table[i].refused) {
+			assert_int_equal(nvmh_pci_bind("0000:01:00.0"), 0);
+			assert_int_equal(nvmh_pci_release("0000:01:00.0"), 0);
+			continue;
+		}
+		nr_writes = 0;
+		if (nvmh_pci_bind("0000:01:00.0") != -EBUSY)
+			fail_msg("%s %s", table[i].target, table[i].flags);
+		assert_said("0000:01:00.0 is in use: process 4711 (\"kvm \\x1b[2J\") has");
+		assert_said(table[i].target);
+		assert_int_equal(nr_writes, 0);
+		assert_untouched();
+	}
+}
+
 static void test_bind_multipath_in_use_is_refused(void **state)
 {
 	char path[512];
@@ -486,6 +532,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bind_shared_group_names_the_other, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_bind_in_use_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bind_open_for_writing_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_bind_multipath_in_use_is_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_bind_that_fails_is_undone, setup, teardown),
