@@ -546,6 +546,7 @@ static void test_hmb_that_wants_more_after_a_reset_gets_none(void **state)
 	wants_hmb(512, 512, 0, 0);
 	reset_live();
 	assert_false(atomic_load(&rig.drive->hmb_on));
+	assert_int_equal(rig.drive->hmb_bad, 0); /* nor is the old one offered */
 	run_io(5);
 }
 

@@ -306,11 +306,13 @@ static void test_descriptors_that_make_no_sense_are_ignored(void **state)
 	}
 	/* a list that goes on up to the last byte of the page and beyond */
 	for (k = 0; k < 4096; k += 20) {
+		memset(desc + k, k + 20 <= 4096 ? 1 : 2, min_of((size_t)20, 4096 - k));
 		desc[k] = NVME_NIDT_NGUID;
 		desc[k + 1] = 16;
 	}
 	rig_live(1, 0);
 	assert_int_equal(nvmh_ctrl_nr_ns(rig.ctrl), 2);
+	assert_int_equal(nvmh_ctrl_ns(rig.ctrl, 0)->nguid[0], 1); /* not the half one */
 	rig_close();
 	memset(desc, 0, 4096);
 	desc[0] = NVME_NIDT_CSI;
