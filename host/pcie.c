@@ -79,9 +79,9 @@ static const char zeroes[] =
 	"the device does not answer (registers read all zeroes: its slot has no power)";
 
 /*
- * A device that does not answer reads as all ones, or, where the machine makes nothing of reads that
- * nobody answers, as zeroes. No register that we read can be all ones. Many can be 0, but never CAP:
- * every controller has queues and a command set.
+ * A device that does not answer reads as all ones, or, where the machine makes nothing of reads
+ * that nobody answers, as zeroes. No register that we read can be all ones. Many can be 0, but
+ * never CAP: every controller has queues and a command set.
  */
 static const char *silence(const struct pcie *pcie, uint32_t val)
 {

@@ -4,8 +4,8 @@
  * admin commands, timers) and closes it when it is gone: resets of a PCI function and the release of
  * a removed one take 100 ms and more, and a sick drive must delay neither the cores nor the other
  * drives. The I/O queues belong to the cores (ns_pcie.c); what happens while a drive is away is in
- * drive_watch.c, how a remote one is reached in drive_remote.c, how all are stopped in drive_stop.c. Entry points: nvmet_drive_get(),
- * nvmet_drive_put(), nvmet_drive_watch().
+ * drive_watch.c, how a remote one is reached in drive_remote.c, how all are stopped in
+ * drive_stop.c. Entry points: nvmet_drive_get(), nvmet_drive_put(), nvmet_drive_watch().
  */
 #include "target/drive.h"
 

@@ -135,16 +135,16 @@ struct nvmet_drive_core *nvmet_drive_core(struct nvmet_drive *drive, const struc
 void nvmet_drive_watch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w);
 void nvmet_drive_unwatch(struct nvmet_drive *drive, struct nvmet_drive_watcher *w);
 
-/* ---- target/drive_stop.c: the end of all drives, at the same time. Main thread; nothing waits ---- */
-/* nvmet_drives_shutdown() - starts their orderly stop, also under commands: what a drive or a target
- * that hangs does not answer ends by this. May be repeated. */
+/* ---- target/drive_stop.c: the end of all drives. Main thread, which waits for none ---- */
+/* nvmet_drives_shutdown() - starts their orderly stop, also under commands: what a drive or a
+ * target that hangs does not answer ends by this. May be repeated. */
 void nvmet_drives_shutdown(void);
-/* nvmet_drives_close() - the same, and each is closed when it has stopped, which nvmet_drives_closed()
- * tells; they are put afterwards. No host or call uses them any more. */
+/* nvmet_drives_close() - the same, and each is closed when it has stopped, which
+ * nvmet_drives_closed() tells; they are put afterwards. No host or call uses them any more. */
 void nvmet_drives_close(void);
 bool nvmet_drives_closed(void);
-/* nvmet_drive_waits_for() - what keeps it from being closed, in words that go after "waits for"; NULL:
- * it is, or is not to be */
+/* nvmet_drive_waits_for() - what keeps it from being closed, in words that go after "waits for";
+ * NULL: it is, or is not to be */
 const char *nvmet_drive_waits_for(const struct nvmet_drive *drive);
 /* The drive's thread. nvmet_drive_stop(): a loop_call() of it waits for all that, which the kernel
  * may take minutes for. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The end of all drives. Each stops in its own thread, at the same time as the others: its controller
- * is shut down by the loop that runs it, and closed when it is DEAD. The main thread sends what is to
- * be done and looks how far it is; it waits for no drive's thread, which the kernel may keep for a
- * minute and more (a reset of a function that does not answer). Entry points: nvmet_drives_shutdown(),
- * nvmet_drives_close(), nvmet_drives_closed(), main thread; nvmet_drive_stop(), the drive's.
+ * The end of all drives. Each stops in its own thread, at the same time as the others: its
+ * controller is shut down by the loop that runs it, and closed when it is DEAD. The main thread
+ * sends what is to be done and looks how far it is; it waits for no drive's thread, which the
+ * kernel may keep for a minute and more (a reset of a function that does not answer). Entry
+ * points: nvmet_drives_shutdown(), nvmet_drives_close(), nvmet_drives_closed(), main thread;
+ * nvmet_drive_stop(), the drive's.
  */
 #include "target/drive.h"
 

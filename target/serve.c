@@ -2,8 +2,8 @@
 /*
  * Build up, serve, take down. Main thread. Entry point: nvmet_serve().
  * Up: cores, discovery, subsystems with their namespaces and drives, listeners, the control socket;
- * only then is anybody accepted. Down: listeners, connections (what was taken is finished first) and
- * drives (both stop.c), the control socket, namespaces, cores.
+ * only then is anybody accepted. Down: listeners, connections (what was taken is finished first)
+ * and drives (both stop.c), the control socket, namespaces, cores.
  */
 #include "target/serve.h"
 

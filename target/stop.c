@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The daemon's end, a small state machine on the main loop: it looks every 10 ms how far connections
- * and drives are, and waits for none of their threads. Main thread. Entry points: nvmet_stop_begin(),
- * nvmet_stop_result().
+ * The daemon's end, a small state machine on the main loop: it looks every 10 ms how far
+ * connections and drives are, and waits for none of their threads. Main thread. Entry points:
+ * nvmet_stop_begin(), nvmet_stop_result().
  */
 #include "target/stop.h"
 

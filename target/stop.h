@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 /*
- * Since nvmet_stop_begin(). Commands have the first to be answered; after that connections are closed
- * and drives shut down under them. All has the second: a drive's orderly shutdown, for which the
- * driver waits as long as the drive says (RTD3E), a minute at most, and ten seconds before that for
- * answers. systemd/nvmetcpd.service allows for it, and for what comes after
+ * Since nvmet_stop_begin(). Commands have the first to be answered; after that connections are
+ * closed and drives shut down under them. All has the second: a drive's orderly shutdown, for
+ * which the driver waits as long as the drive says (RTD3E), a minute at most, and ten seconds
+ * before that for answers. systemd/nvmetcpd.service allows for it, and for what comes after
  * (nvmet_rpc_change_ms). Unit tests wait less.
  */
 extern uint32_t nvmet_stop_drain_ms;
@@ -24,8 +24,8 @@ extern uint32_t nvmet_stop_ms;
 int nvmet_stop_init(void);
 void nvmet_stop_done(void);
 
-/* nvmet_stop_begin() - starts it; what takes long is logged again and again, with what it waits for.
- * Called once more: connections are not waited for any more. */
+/* nvmet_stop_begin() - starts it; what takes long is logged again and again, with what it waits
+ * for. Called once more: connections are not waited for any more. */
 void nvmet_stop_begin(void);
 
 enum nvmet_stop {

@@ -3,8 +3,8 @@
  * Drives whose registers say nothing any more: they read as all ones (removed), or as zeroes (the
  * slot's power is cut while VFIO holds the function). Whatever the driver is doing, it notices the
  * next time that it looks, waits for nothing that such a drive will not do, never has the kernel
- * reset it (which waits a minute for an answer), and gives memory back only when the drive is cut off
- * from it.
+ * reset it (which waits a minute for an answer), and gives memory back only when the drive is cut
+ * off from it.
  */
 #include "tests/unit/pcie_rig.h"
 

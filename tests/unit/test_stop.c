@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The daemon's end with drives made of memory: all are shut down at the same time and given back; one
- * that does not end, or whose thread the kernel keeps, holds neither the others nor the daemon beyond
- * the bound, and is named; commands that are not answered end by the shutdown.
+ * The daemon's end with drives made of memory: all are shut down at the same time and given back;
+ * one that does not end, or whose thread the kernel keeps, holds neither the others nor the daemon
+ * beyond the bound, and is named; commands that are not answered end by the shutdown.
  */
 #include "tests/unit/drive_rig.h"
 
