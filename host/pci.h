@@ -6,6 +6,7 @@
 #ifndef HOST_PCI_H
 #define HOST_PCI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,12 @@ int nvmh_pci_read(const char *bdf, const char *name, char *text, size_t size);
 /* The last component of the link @name ("driver", "iommu_group"). Return: 0, -errno (-ENOENT: no
  * such link). */
 int nvmh_pci_link(const char *bdf, const char *name, char *text, size_t size);
+
+/*
+ * nvmh_pci_silent() - whether the function's configuration space reads as all ones: its slot has no
+ * power, its link is down, or it was removed. False also where that cannot be seen.
+ */
+bool nvmh_pci_silent(const char *bdf);
 
 /* nvmh_pci_list() - calls @fn for each entry of folder @path but "." and "..", until it answers
  * other than 0. Return: that, or -errno. */

@@ -218,6 +218,13 @@ static int check_function(struct nvmh_vfio *vfio, const char *bdf, struct nvmh_p
 		return nvmh_error(-ENXIO,
 				  "%s is bound to %s, not to vfio-pci: run nvmetcpd --bind %s",
 				  vfio->bdf, info.driver[0] ? info.driver : "no driver", vfio->bdf);
+	/* the kernel resets it in opening and in closing, and waits a minute for an answer */
+	if (nvmh_pci_silent(vfio->bdf))
+		return nvmh_error(
+			-ENODEV,
+			"%s does not answer (its PCI configuration reads all ones): its slot "
+			"has no power, or its link is down",
+			vfio->bdf);
 	*infop = info;
 	return 0;
 }

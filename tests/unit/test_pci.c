@@ -311,6 +311,31 @@ static void test_scan_lists_drives_in_order(void **state)
 	free(info);
 }
 
+static void test_function_without_power_is_silent(void **state)
+{
+	static const struct {
+		const char *config;
+		bool silent;
+	} table[] = {
+		{ "\xff\xff\xff\xff\xff\xff", true },
+		{ "\xff\xff\xff\xff", true },
+		{ "\x36\x1b\x10", false }, /* and a 0 */
+		{ "\xff\xff\x10\x20", false },
+		{ "\xff\xff\xff", false }, /* too short to tell */
+		{ "", false },
+	};
+	char path[512];
+
+	(void)state;
+	assert_false(nvmh_pci_silent("0000:01:00.0")); /* there is no such file */
+	path_of(path, "sys/bus/pci/devices/0000:01:00.0/config");
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		put_file(path, table[i].config);
+		if (nvmh_pci_silent("0000:01:00.0") != table[i].silent)
+			fail_msg("row %zu", i);
+	}
+}
+
 static void test_bind_and_release_change_the_driver(void **state)
 {
 	char override[64];
@@ -522,6 +547,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_parse_addresses_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scan_lists_drives_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_function_without_power_is_silent, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_bind_and_release_change_the_driver, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_bind_without_driver_works, setup, teardown),
