@@ -195,7 +195,8 @@ namespace_attached_again() {
 	same_association
 }
 
-# The registers of drive C read as ones: its own decoding is switched off, memory of ones put there.
+# The registers of drive C read as ones: memory of ones is put there, then its own decoding switched
+# off, so that they read as zeroes at no time.
 all_ones() {
 	local lives command low high own
 
@@ -206,14 +207,31 @@ all_ones() {
 	own="18.l=$(setpci -s $ONES 18.l) 1c.l=$(setpci -s $ONES 1c.l)"
 	reads 3
 	setpci -s $ONES COMMAND=0
-	setpci -s $C COMMAND=0
 	setpci -s $ONES "18.l=$low" "1c.l=$high" COMMAND=2
+	setpci -s $C COMMAND=0
 	wait_for 60 logged 1 "drive=$C .*registers read all ones"
 	alive
 	reads 2
 	# shellcheck disable=SC2086
 	setpci -s $ONES COMMAND=0 $own
 	setpci -s $C COMMAND="$command"
+	wait_for 120 logged $((lives + 1)) "drive is live drive=$C"
+	wait_for 60 reads 3
+	alive
+	same_association
+}
+
+# The registers of drive C read as zeroes: its decoding is switched off, and nothing answers in its
+# place. It is switched on again by the daemon, which opens the function anew.
+all_zeroes() {
+	local lives
+
+	lives=$(grep -c "drive is live drive=$C" $DAEMON_LOG)
+	reads 3
+	setpci -s $C COMMAND=0
+	wait_for 60 logged 1 "drive=$C .*registers read all zeroes"
+	alive
+	reads 2
 	wait_for 120 logged $((lives + 1)) "drive is live drive=$C"
 	wait_for 60 reads 3
 	alive
@@ -252,6 +270,7 @@ t "commands that do not come back are taken back, and retried" commands_that_do_
 t "a namespace is detached: it is lost, its neighbour is not" namespace_detached
 t "and attached again: it is back" namespace_attached_again
 t "registers that read as ones: given up, and used again later" all_ones
+t "registers that read as zeroes: given up, and used again later" all_zeroes
 t "the daemon starts without a drive, which comes later" start_without_a_drive
 t "an orderly end" stop
 t "no process of the target is left" not target_running
