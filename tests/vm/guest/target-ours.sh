@@ -79,8 +79,8 @@ daemon_run() {
 	wait_for 20 test -s $DAEMON_PID
 }
 
-daemon_end() {
-	wait_for 60 test -s $DAEMON_RC || { tail -n 20 $DAEMON_LOG; return 1; }
+daemon_end() { # within its own 90 s
+	wait_for 120 test -s $DAEMON_RC || { tail -n 20 $DAEMON_LOG; return 1; }
 	rm -f $DAEMON_PID
 }
 
