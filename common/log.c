@@ -5,7 +5,7 @@
  * adds the rest), a terminal (coloured), anything else ("name: error: text"). The time of day is
  * printed only when the threshold is debug: a service manager adds its own.
  *
- * Thread: any. Entry points: log_init(), log_write(), log_allowed(), log_quote().
+ * Thread: any. Entry points: log_init(), log_set_sink(), log_write(), log_allowed(), log_quote().
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -34,6 +34,8 @@ enum log_level log_threshold = LOG_LVL_WARN; /* a library that nobody initialise
 static char log_name[NAME_BYTES];
 static bool log_journal;
 static bool log_colour;
+static log_sink_fn *log_sink; /* NULL: stderr */
+static void *log_sink_arg;
 
 static const struct {
 	const char *name;
@@ -85,6 +87,12 @@ void log_set_level(enum log_level level)
 {
 	assert((unsigned int)level < ARRAY_SIZE(levels));
 	__atomic_store_n(&log_threshold, level, __ATOMIC_RELAXED);
+}
+
+void log_set_sink(log_sink_fn *fn, void *arg)
+{
+	log_sink = fn;
+	log_sink_arg = arg;
 }
 
 int log_level_parse(const char *text, enum log_level *level)
@@ -163,7 +171,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	int ret;
 
 	assert((unsigned int)level < ARRAY_SIZE(levels));
-	n = put_prefix(line, sizeof(line), level);
+	n = log_sink ? 0 : put_prefix(line, sizeof(line), level);
 	room = sizeof(line) - n;
 	errno = saved; /* for %m */
 	va_start(ap, fmt);
@@ -182,8 +190,13 @@ void log_write(enum log_level level, const char *fmt, ...)
 	}
 	disarm(line + n, (size_t)ret);
 	n += (size_t)ret;
-	line[n++] = '\n';
-	write_line(line, n);
+	if (log_sink) {
+		line[n] = '\0';
+		log_sink(level, line, log_sink_arg);
+	} else {
+		line[n++] = '\n';
+		write_line(line, n);
+	}
 	errno = saved;
 }
 

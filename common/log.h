@@ -38,6 +38,12 @@ static inline bool log_on(enum log_level level)
 void log_init(const char *name, enum log_level level);
 void log_set_level(enum log_level level);
 /*
+ * log_set_sink() - lines go to @fn, as text without a newline and what usually stands before it, and
+ * not to stderr; NULL: to stderr again. Any thread may call @fn. Context: while nobody logs.
+ */
+typedef void log_sink_fn(enum log_level level, const char *text, void *arg);
+void log_set_sink(log_sink_fn *fn, void *arg);
+/*
  * log_level_parse() - "error" "warn(ing)" "notice" "info" "debug", any case. Return: 0 or -EINVAL.
  */
 int log_level_parse(const char *text, enum log_level *level);

@@ -135,6 +135,28 @@ void nvmh_transport_done(struct nvmh_transport *tr);
  * Return: one line, never NULL, valid until the next call into the library by this thread.
  */
 const char *nvmh_strerror(void);
+
+/* How much a message matters. */
+enum nvmh_log_level {
+	NVMH_LOG_ERROR,
+	NVMH_LOG_WARNING,
+	NVMH_LOG_NOTICE,
+	NVMH_LOG_INFO,
+	NVMH_LOG_DEBUG,
+};
+typedef void nvmh_log_fn(enum nvmh_log_level level, const char *text, void *arg);
+/**
+ * nvmh_set_log() - where messages go: what happens besides the failure of a call
+ * @most: the last level that is told; NVMH_LOG_WARNING before this is called.
+ * @fn: gets each message, one line of at most 1023 bytes without its end, in the thread where it happens. It calls nothing of the library.
+ *	NULL: to the standard error output.
+ * @arg: for @fn.
+ *
+ * For the whole process, and all that uses the library in it. What others can cause is told a few times in a few seconds at most.
+ *
+ * Context: while no other thread uses the library.
+ */
+void nvmh_set_log(enum nvmh_log_level most, nvmh_log_fn *fn, void *arg);
 /* nvmh_status_str() - the specification's name of an NVMe status, as in nvmh_req.status; static text. Any thread. */
 const char *nvmh_status_str(uint16_t status);
 /* nvmh_ctrl_error() - why the controller is not live, one line; "" when it is. Context: controller's thread. */

@@ -123,8 +123,16 @@ static void refused(struct nvmh_ctrl *ctrl, struct nvmh_queue *q, const struct n
 	CHECK(nvmh_ctrl_rescan(ctrl) == -ENOTCONN && strstr(nvmh_strerror(), "it is dead"));
 }
 
+static void on_message(enum nvmh_log_level level, const char *text, void *arg)
+{
+	CHECK(level <= NVMH_LOG_INFO && !strchr(text, '\n'));
+	if (strstr(text, "controller live name="))
+		++*(int *)arg;
+}
+
 int main(int argc, char **argv)
 {
+	int nr_live = 0;
 	struct nvmh_transport tr;
 	struct nvmh_ctrl *ctrl = NULL;
 	const struct nvmh_ns *ns;
@@ -134,6 +142,7 @@ int main(int argc, char **argv)
 	CHECK(nvmh_transport_parse("trtype=tcp tradr=x", &tr) == -EINVAL);
 	CHECK(strstr(nvmh_strerror(), "traddr"));
 
+	nvmh_set_log(NVMH_LOG_INFO, on_message, &nr_live);
 	CHECK(!nvmh_transport_parse(argv[1], &tr));
 	tr.opts.nr_io_queues = 1;
 	tr.opts.on_state = on_state;
@@ -141,6 +150,8 @@ int main(int argc, char **argv)
 	CHECK(!nvmh_ctrl_open(&tr.opts, &ctrl));
 	nvmh_transport_done(&tr);
 	CHECK(!nvmh_ctrl_wait(ctrl, WAIT_MS));
+	CHECK(nr_live == 1);
+	nvmh_set_log(NVMH_LOG_WARNING, NULL, NULL);
 	CHECK(nr_states == 1 && nvmh_ctrl_state(ctrl) == NVMH_LIVE && !nvmh_ctrl_error(ctrl)[0]);
 	CHECK(nvmh_ctrl_nr_queues(ctrl) == 1 && nvmh_ctrl_nr_ns(ctrl) == 1);
 	ns = nvmh_ctrl_ns(ctrl, 0);

@@ -243,6 +243,33 @@ static void test_log_control_bytes_cannot_forge_lines(void **state)
 	assert_string_equal(captured(), "p: a?b?c?[2Jd?e?f\n");
 }
 
+static void take_text(enum log_level level, const char *text, void *arg)
+{
+	snprintf(arg, 2048, "%d %s", (int)level, text);
+}
+
+static void test_log_sink_gets_the_text_alone(void **state)
+{
+	char text[2048] = "";
+	char shown[1500];
+
+	(void)state;
+	log_init("prog", LOG_LVL_INFO);
+	log_set_sink(take_text, text);
+	log_warn("text key=%d\nforged", 1);
+	assert_string_equal(text, "1 text key=1?forged");
+	log_debug("below");
+	assert_string_equal(text, "1 text key=1?forged");
+	memset(shown, 'x', sizeof(shown));
+	log_err("%.*s", (int)sizeof(shown), shown);
+	assert_int_equal(strlen(text), 2 + 1023);
+	assert_string_equal(text + 2 + 1020, "...");
+	assert_string_equal(captured(), "");
+	log_set_sink(NULL, NULL);
+	log_warn("text");
+	assert_string_equal(captured(), "prog: warning: text\n");
+}
+
 static void test_log_keeps_errno(void **state)
 {
 	(void)state;
@@ -530,6 +557,7 @@ int main(void)
 		captured_test(test_log_line_is_cut_at_its_bound),
 		captured_test(test_log_line_is_cut_between_characters),
 		captured_test(test_log_control_bytes_cannot_forge_lines),
+		captured_test(test_log_sink_gets_the_text_alone),
 		captured_test(test_log_keeps_errno),
 		cmocka_unit_test(test_log_level_parse_and_name),
 		cmocka_unit_test(test_log_quote_every_byte_alone),
