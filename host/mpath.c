@@ -489,7 +489,7 @@ int nvmh_mpath_path(const struct nvmh_ctrl *ctrl, uint16_t index, struct nvmh_mp
 		return ret;
 	path = index < NVMH_MAX_PATHS ? mp->slot[index].own : NULL;
 	if (!path)
-		return -ENOENT;
+		return nvmh_error(-ENOENT, "%s: there is no path %u", ctrl->name, index);
 	memset(info, 0, sizeof(*info));
 	snprintf(info->name, sizeof(info->name), "%s", path->ctrl->name);
 	snprintf(info->error, sizeof(info->error), "%s", path->ctrl->error);

@@ -237,7 +237,7 @@ int nvmh_mpath_ana_state(const struct nvmh_ctrl *ctrl, uint16_t index, uint32_t 
 	struct mpath_ns *entry;
 
 	if (ctrl->ops != &nvmh_mpath_ops)
-		return -EINVAL;
+		return nvmh_error(-EINVAL, "%s: not opened by nvmh_mpath_open()", ctrl->name);
 	entry = index < NVMH_MAX_PATHS ? nvmh_mpath_ns_find(mpath_of(ctrl), nsid) : NULL;
 	return entry ? atomic_load(&entry->state[index]) : 0;
 }

@@ -55,7 +55,10 @@ int nvmh_prep_md(struct nvmh_req *req, const struct nvmh_ns *ns, void *md, uint3
 	uint64_t nlb = (le32_get(req->sqe.cdw12) & 0xffff) + 1;
 
 	if (!ns->ms || ns->ext_lba || len != nlb * ns->ms)
-		return -EINVAL;
+		return nvmh_error(
+			-EINVAL,
+			"namespace %u: %u bytes of metadata for %u blocks; it has %u for each%s",
+			ns->nsid, len, (uint32_t)nlb, ns->ms, ns->ext_lba ? ", at their ends" : "");
 	req->md = md;
 	req->md_len = len;
 	return 0;

@@ -239,6 +239,7 @@ static void test_metadata_bounds(void **state)
 	/* lengths other than the command's, or none to have */
 	assert_int_equal(nvmh_prep_md(&req, ns, rig.arena, 63), -EINVAL);
 	assert_int_equal(nvmh_prep_md(&req, ns, rig.arena, 72), -EINVAL);
+	assert_non_null(strstr(nvmh_strerror(), "72 bytes of metadata for 8 blocks"));
 	assert_int_equal(nvmh_prep_md(&req, ns, rig.arena, 0), -EINVAL);
 	assert_int_equal(nvmh_prep_md(&req, nvmh_ctrl_ns(rig.ctrl, 1), rig.arena, 64), -EINVAL);
 	assert_int_equal(nvmh_queue_room(&rig.ctrl->ioq[0]), 15);

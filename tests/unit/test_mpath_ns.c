@@ -215,6 +215,7 @@ static void test_mpath_remove_drains_and_frees(void **state)
 	assert_int_equal(info.outstanding, 1);
 	fake_path_answer(fake_path_find(&fake_path[0]), 0);
 	rig_until(&rig, nvmh_mpath_path(rig.ctrl, 0, &info) == -ENOENT);
+	assert_non_null(strstr(nvmh_strerror(), "there is no path 0"));
 	rig_wait(&rig, &io[0], 0);
 	rig_wait(&rig, &io[1], 0);
 	assert_null(fake_path[0].ctrl);
@@ -239,7 +240,9 @@ static void test_mpath_functions_refuse_other_controllers(void **state)
 	assert_int_equal(nvmh_mpath_add(ctrl, &opts), -EINVAL);
 	assert_int_equal(nvmh_mpath_remove(ctrl, 0), -EINVAL);
 	assert_int_equal(nvmh_mpath_path(ctrl, 0, &info), -EINVAL);
+	nvmh_error(0, "what went wrong before");
 	assert_int_equal(nvmh_mpath_ana_state(ctrl, 0, 1), -EINVAL);
+	assert_non_null(strstr(nvmh_strerror(), "not opened by nvmh_mpath_open()"));
 	nvmh_ctrl_close(ctrl);
 }
 
