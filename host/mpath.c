@@ -388,6 +388,7 @@ int nvmh_mpath_open_with(const struct nvmh_ctrl_opts *paths, uint16_t nr_paths,
 			 const struct nvmh_transport_ops *path_ops, struct nvmh_ctrl **ctrlp)
 {
 	static const struct nvmh_mpath_opts defaults;
+	char why[MPATH_ERROR_TEXT];
 	struct nvmh_ctrl *ctrl;
 	struct mpath *mp;
 	uint16_t i;
@@ -408,8 +409,11 @@ int nvmh_mpath_open_with(const struct nvmh_ctrl_opts *paths, uint16_t nr_paths,
 	for (i = 0; !ret && i < nr_paths; i++)
 		ret = nvmh_mpath_path_open(mp, &paths[i], (uint8_t)i);
 	if (ret) {
+		/* the paths before it may say something, too, when they are closed */
+		snprintf(why, sizeof(why), "%s", nvmh_strerror());
 		nvmh_ctrl_close(ctrl);
-		return ret;
+		return nr_paths == 1 ? nvmh_error(ret, "%s", why)
+				     : nvmh_error(ret, "path %u: %s", i - 1u, why);
 	}
 	*ctrlp = ctrl;
 	return 0;
@@ -444,10 +448,11 @@ int nvmh_mpath_add(struct nvmh_ctrl *ctrl, const struct nvmh_ctrl_opts *opts)
 	if (i == NVMH_MAX_PATHS)
 		return nvmh_error(-ENOSPC, "%s: there are %u paths already", ctrl->name, i);
 	ret = check_path(&ctrl->opts, opts, i);
-	if (!ret)
-		ret = nvmh_mpath_path_open(mp, opts, i);
 	if (ret)
 		return ret;
+	ret = nvmh_mpath_path_open(mp, opts, i);
+	if (ret)
+		return nvmh_error(ret, "path %u: %s", i, nvmh_strerror());
 	nvmh_ctrl_kick(ctrl);
 	return i;
 }

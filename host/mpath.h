@@ -31,6 +31,7 @@ enum {
 	MPATH_MAX_FENCES = 4,	/* lost associations of one slot that are not quiet yet */
 	MPATH_DRAIN_MS = 30000, /* a path that is removed may take to finish */
 	MPATH_NO_SLOT = NVMH_MAX_PATHS,
+	MPATH_ERROR_TEXT = 480,
 };
 
 static_assert(MPATH_NS_HASH >= 2 * MAX_DRIVE_NS, "a probe soon finds a free place");

@@ -209,6 +209,7 @@ int nvmh_mpath_path_open(struct mpath *mp, const struct nvmh_ctrl_opts *opts, ui
 {
 	struct mpath_slot *slot = &mp->slot[index];
 	struct mpath_path *path = calloc(1, sizeof(*path));
+	char why[MPATH_ERROR_TEXT];
 	uint16_t i;
 	int ret;
 
@@ -222,8 +223,10 @@ int nvmh_mpath_path_open(struct mpath *mp, const struct nvmh_ctrl_opts *opts, ui
 	if (!ret && mp->ctrl->sync_buf)
 		ret = nvmh_ctrl_mem_map(path->ctrl, mp->ctrl->sync_buf, NVME_IDENTIFY_DATA_SIZE);
 	if (ret) {
+		/* closing its controller may say something of its own */
+		snprintf(why, sizeof(why), "%s", nvmh_strerror());
 		nvmh_mpath_path_free(path);
-		return ret;
+		return nvmh_error(ret, "%s", why);
 	}
 	path->ctrl->on_notice = on_notice;
 	/* one that is refused each time it is live would come for ever */

@@ -60,6 +60,30 @@ static void test_mpath_open_without_trtype_is_refused(void **state)
 	assert_null(ctrl);
 }
 
+/* Whatever the other paths have to say while they are closed again. */
+static void test_mpath_open_wrong_path_is_named(void **state)
+{
+	struct nvmh_ctrl_opts paths[2];
+	struct nvmh_ctrl *ctrl = NULL;
+	struct rig rig;
+
+	(void)state;
+	paths[0] = rig_path(&rig, 0);
+	paths[1] = rig_path(&rig, 1);
+	paths[0].traddr = "127.0.0.1";
+	paths[0].trsvcid = "1"; /* nothing listens there */
+	paths[1].traddr = "nowhere";
+	assert_int_equal(nvmh_mpath_open(paths, 2, NULL, &ctrl), -EINVAL);
+	assert_string_equal(nvmh_strerror(),
+			    "path 1: traddr: \"nowhere\" is not an IPv4 or IPv6 address");
+	paths[0].on_state = NULL;
+	assert_int_equal(nvmh_mpath_open(paths, 1, NULL, &ctrl), 0);
+	assert_int_equal(nvmh_mpath_add(ctrl, &paths[1]), -EINVAL);
+	assert_string_equal(nvmh_strerror(),
+			    "path 1: traddr: \"nowhere\" is not an IPv4 or IPv6 address");
+	nvmh_ctrl_close(ctrl);
+}
+
 static void test_mpath_open_is_live_with_the_first_path(void **state)
 {
 	struct rig rig;
@@ -507,6 +531,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		mpath_test(test_mpath_open_wrong_options_are_named),
 		mpath_test(test_mpath_open_without_trtype_is_refused),
+		mpath_test(test_mpath_open_wrong_path_is_named),
 		mpath_test(test_mpath_open_is_live_with_the_first_path),
 		mpath_test(test_mpath_open_all_paths_refused_is_dead_and_says_why),
 		mpath_test(test_mpath_policy_chooses),
