@@ -108,8 +108,8 @@ static int check_place(struct perf_target *t, char *error)
 			ns->lba_size, ns->nsid);
 	if (__builtin_add_overflow(opts->offset, opts->size, &end) || end > bytes)
 		return nvmh_perf_refuse(-EINVAL, error,
-					"%s more than the %" PRIu64 " bytes of namespace %u",
-					what, bytes, ns->nsid);
+					"%s more than the %" PRIu64 " bytes of namespace %u", what,
+					bytes, ns->nsid);
 	t->first_lba = opts->offset / ns->lba_size;
 	t->nr_units = (opts->size ? opts->size : bytes - opts->offset) / opts->grain;
 	if (t->nr_units < opts->bs / opts->grain)

@@ -15,7 +15,7 @@
 enum {
 	DEFAULT_MIX = 50, /* percent of reads, as in fio */
 	DEFAULT_RUNTIME_S = 10,
-	DEFAULT_STEP_S = 5, /* of a sweep */
+	DEFAULT_STEP_S = 5,	  /* of a sweep */
 	DEFAULT_TOP_IODEPTH = 64, /* most controllers take 127 commands on a queue */
 };
 
