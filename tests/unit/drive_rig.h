@@ -184,4 +184,28 @@ static inline bool told(uint32_t nsid)
 #define TEST(name)	   cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_MISSING(name) cmocka_unit_test_setup_teardown(name, setup_missing, teardown)
 
+static atomic_bool in_reset, let_reset;
+
+static inline void slow_reset(struct fake_pcie *f)
+{
+	(void)f;
+	atomic_store(&in_reset, true);
+	while (!atomic_load(&let_reset))
+		usleep(1000);
+}
+
+static inline void reset_it(struct nvmh_ctrl *ctrl, void *arg)
+{
+	(void)arg;
+	assert_int_equal(nvmh_ctrl_reset(ctrl), 0);
+}
+
+/* The kernel keeps whoever resets drive 0's PCI function, until let_reset. */
+static inline void hold_resets(void)
+{
+	atomic_store(&in_reset, false);
+	atomic_store(&let_reset, false);
+	locked(0, drive[0]->on_reset = slow_reset);
+}
+
 #endif /* TESTS_UNIT_DRIVE_RIG_H */

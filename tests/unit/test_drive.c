@@ -5,22 +5,6 @@
  */
 #include "tests/unit/drive_rig.h"
 
-static atomic_bool in_reset, release;
-
-static void slow_reset(struct fake_pcie *f)
-{
-	(void)f;
-	atomic_store(&in_reset, true);
-	while (!atomic_load(&release))
-		usleep(1000);
-}
-
-static void reset_it(struct nvmh_ctrl *ctrl, void *arg)
-{
-	(void)arg;
-	assert_int_equal(nvmh_ctrl_reset(ctrl), 0);
-}
-
 static struct nvmet_drive *drive_at(const char *bdf)
 {
 	struct list *pos;
@@ -40,9 +24,7 @@ static void test_sick_drive_delays_no_other(void **state)
 	unsigned int enables;
 
 	(void)state;
-	atomic_store(&in_reset, false);
-	atomic_store(&release, false);
-	locked(0, drive[0]->on_reset = slow_reset);
+	hold_resets();
 	atomic_store(&drive[0]->never_idle, true);
 	nvmet_drive_call(drive_at(A), reset_it, NULL);
 	until(atomic_load(&in_reset));
@@ -57,7 +39,7 @@ static void test_sick_drive_delays_no_other(void **state)
 	assert_int_equal(flush(0, 1), 0);
 	assert_int_equal(flush(0, 0), ST_NS_NOT_READY | CRD1);
 	atomic_store(&drive[0]->never_idle, false);
-	atomic_store(&release, true);
+	atomic_store(&let_reset, true);
 	until(!away(0));
 	assert_int_equal(flush(0, 0), 0);
 }

@@ -8,22 +8,6 @@
 
 #include "target/stop.h"
 
-static atomic_bool in_reset, release;
-
-static void slow_reset(struct fake_pcie *f)
-{
-	(void)f;
-	atomic_store(&in_reset, true);
-	while (!atomic_load(&release))
-		usleep(1000);
-}
-
-static void reset_it(struct nvmh_ctrl *ctrl, void *arg)
-{
-	(void)arg;
-	assert_int_equal(nvmh_ctrl_reset(ctrl), 0);
-}
-
 static void add_main_loop(void)
 {
 	struct loop_opts opts = { .name = "main", .cpu = -1 };
@@ -54,7 +38,7 @@ static int stop_teardown(void **state)
 {
 	int ret;
 
-	atomic_store(&release, true);
+	atomic_store(&let_reset, true);
 	atomic_store(&drive[0]->never_idle, false);
 	locked(0, drive[0]->no_shutdown = false);
 	atomic_store(&drive[0]->hold_io, false);
@@ -146,9 +130,7 @@ static void test_shutdown_that_does_not_end_is_given_up(void **state)
 static void test_thread_that_the_kernel_keeps_is_given_up(void **state)
 {
 	(void)state;
-	atomic_store(&in_reset, false);
-	atomic_store(&release, false);
-	locked(0, drive[0]->on_reset = slow_reset);
+	hold_resets();
 	atomic_store(&drive[0]->never_idle, true);
 	nvmet_drive_call(nvmet_drive_find(A), reset_it, NULL);
 	until(atomic_load(&in_reset));
@@ -158,7 +140,7 @@ static void test_thread_that_the_kernel_keeps_is_given_up(void **state)
 	must_wait_for(A, "the kernel");
 	nvmet_stop_ms = 0;
 	until(main_turn() == NVMET_GAVE_UP);
-	assert_false(atomic_load(&release));
+	assert_false(atomic_load(&let_reset));
 }
 
 /* The slot's power is cut, then the daemon is stopped. */

@@ -105,9 +105,22 @@ static void test_tcp_host_again_wrong_way_is_named_at_once(void **state)
 
 /* ---- how often ---- */
 
-static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
+#define NOW (UINT64_C(1) << 40)
+
+/* One that is only asked about its pauses; to be freed. */
+static struct nvmh_ctrl *remote_ctrl(void)
 {
 	static const struct nvmh_transport_ops remote = { .remote = true };
+	struct nvmh_ctrl *ctrl = nvmh_queue_calloc(1, sizeof(*ctrl));
+
+	assert_non_null(ctrl);
+	ctrl->ops = &remote;
+	ctrl->phase = NVMH_PHASE_UP;
+	return ctrl;
+}
+
+static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
+{
 	static const struct {
 		uint32_t delay_ms;
 		uint32_t resets;
@@ -120,19 +133,16 @@ static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
 		{ 9999, 3, 9999 },   { 9999, 90, 10000 }, { 10000, 1, 10000 },
 		{ 30000, 1, 30000 }, { 30000, 9, 30000 }, { 4000000000u, 9, 4000000000u },
 	};
-	struct nvmh_ctrl *ctrl = nvmh_queue_calloc(1, sizeof(*ctrl));
-	const uint64_t now = UINT64_C(1) << 40;
+	struct nvmh_ctrl *ctrl = remote_ctrl();
 	size_t i;
 
 	(void)state;
-	assert_non_null(ctrl);
-	ctrl->ops = &remote;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		ctrl->opts.reconnect_delay_ms = cases[i].delay_ms;
 		ctrl->resets = cases[i].resets;
-		if (nvmh_retry_pause_ms(ctrl, now) != cases[i].ms)
+		if (nvmh_retry_pause_ms(ctrl, NOW) != cases[i].ms)
 			fail_msg("%u ms, %u failures: %u ms", cases[i].delay_ms, cases[i].resets,
-				 nvmh_retry_pause_ms(ctrl, now));
+				 nvmh_retry_pause_ms(ctrl, NOW));
 	}
 	free(ctrl);
 }
@@ -140,7 +150,6 @@ static void test_tcp_host_again_pauses_grow_to_a_maximum(void **state)
 /* However long the pauses are: what is left of the time ends with a try. */
 static void test_tcp_host_again_pauses_end_within_the_time(void **state)
 {
-	static const struct nvmh_transport_ops remote = { .remote = true };
 	static const struct {
 		uint32_t left_ms;
 		uint32_t ms;
@@ -150,19 +159,15 @@ static void test_tcp_host_again_pauses_end_within_the_time(void **state)
 		{ 1001, 501, false },  { 1000, 500, false },  { 500, 250, false },
 		{ 50, 25, false },     { 49, 24, true },      { 0, 0, true },
 	};
-	struct nvmh_ctrl *ctrl = nvmh_queue_calloc(1, sizeof(*ctrl));
-	const uint64_t now = UINT64_C(1) << 40;
+	struct nvmh_ctrl *ctrl = remote_ctrl();
 	size_t i;
 
 	(void)state;
-	assert_non_null(ctrl);
-	ctrl->ops = &remote;
-	ctrl->phase = NVMH_PHASE_UP;
 	ctrl->resets = 5;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		ctrl->loss_ns = now + cases[i].left_ms * UINT64_C(1000000);
-		assert_int_equal(nvmh_retry_pause_ms(ctrl, now), cases[i].ms);
-		assert_int_equal(nvmh_retry_over(ctrl, now), cases[i].over);
+		ctrl->loss_ns = NOW + cases[i].left_ms * UINT64_C(1000000);
+		assert_int_equal(nvmh_retry_pause_ms(ctrl, NOW), cases[i].ms);
+		assert_int_equal(nvmh_retry_over(ctrl, NOW), cases[i].over);
 		/* later than that */
 		assert_true(nvmh_retry_over(ctrl, ctrl->loss_ns + 1));
 		assert_int_equal(nvmh_retry_pause_ms(ctrl, ctrl->loss_ns + 1), 0);
