@@ -451,7 +451,7 @@ struct nvmh_ctrl {
 	uint32_t vs;
 	uint32_t cc;
 	uint16_t cntlid;
-	uint32_t max_xfer;
+	_Atomic uint32_t max_xfer; /* with several paths lowered while owners read it */
 	struct nvme_id_ctrl id;
 	struct nvmh_queue adminq;
 	struct nvmh_queue *ioq; /* opts.nr_io_queues of them, for life */
