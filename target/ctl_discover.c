@@ -44,7 +44,7 @@ static bool flag(struct nvmet_ctl_run *run, const char *name)
 	return json_object_object_get_ex(run->params, name, &val) && json_object_get_boolean(val);
 }
 
-/* @opts points into run->params and to @hostid. Return: an exit status. */
+/* @opts points into run->params and to @hostid. Return: NVMET_CTL_OK; else an option is wrong. */
 static int read_opts(struct nvmet_ctl_run *run, struct nvmh_ctrl_opts *opts, uint8_t hostid[16])
 {
 	const char *id = text(run, "hostid");
@@ -184,6 +184,13 @@ void nvmet_ctl_show_discover(struct nvmet_ctl_run *run)
 	}
 }
 
+/* What the library says of a call that did not begin. Return: an exit status. */
+static int not_begun(int err)
+{
+	nvmet_ctl_error("%s", nvmh_strerror());
+	return err == -EINVAL ? NVMET_CTL_USAGE : NVMET_CTL_FAILED;
+}
+
 /* Without referrals there is one service: its log alone, as nvme discover has it. */
 static int call_once(struct nvmet_ctl_run *run, const struct nvmh_ctrl_opts *opts)
 {
@@ -194,7 +201,7 @@ static int call_once(struct nvmet_ctl_run *run, const struct nvmh_ctrl_opts *opt
 	run->result = json_object_new_object();
 	ret = nvmh_discover_tree(opts, follow ? MAX_DISC_DEPTH : 0, CONNECT_MS, visit, run);
 	if (!json_object_object_get_ex(run->result, "services", &services))
-		return nvmet_ctl_error("%s", nvmh_strerror());
+		return not_begun(ret);
 	first = json_object_array_get_idx(services, 0);
 	/* the text that was told then: others may have been asked since */
 	if (member(first, "error"))
@@ -300,8 +307,9 @@ static int call_watch(struct nvmet_ctl_run *run, struct nvmh_ctrl_opts *opts)
 	opts->ctrl_loss_ms = NVMH_NO_LIMIT;
 	opts->on_state = on_state;
 	opts->arg = &w;
-	if (nvmh_discovery_open(opts, &disc, &ctrl)) {
-		ret = nvmet_ctl_error("%s", nvmh_strerror());
+	ret = nvmh_discovery_open(opts, &disc, &ctrl);
+	if (ret) {
+		ret = not_begun(ret);
 	} else {
 		ret = watch_loop(ctrl, &w, fd);
 		nvmh_ctrl_close(ctrl);
@@ -314,10 +322,9 @@ int nvmet_ctl_call_discover(struct nvmet_ctl_run *run)
 {
 	struct nvmh_ctrl_opts opts;
 	uint8_t hostid[16];
-	int ret = read_opts(run, &opts, hostid);
 
-	if (ret)
-		return ret;
+	if (read_opts(run, &opts, hostid))
+		return NVMET_CTL_USAGE;
 	return flag(run, "persistent") || flag(run, "watch") ? call_watch(run, &opts)
 							     : call_once(run, &opts);
 }
