@@ -32,8 +32,12 @@ static void fall_silent(bool ones)
 	fake_pcie_step(rig.drive);
 }
 
-static void make_well(void)
+/* For the next controller. */
+static void close_and_make_well(void)
 {
+	nvmh_ctrl_close(rig.ctrl);
+	rig.ctrl = NULL;
+	rig.nr_states = 0;
 	atomic_store(&rig.drive->gone, false);
 	atomic_store(&rig.drive->unpowered, false);
 	atomic_store(&rig.drive->cut_off, false);
@@ -182,10 +186,8 @@ static void test_silent_drive_is_noticed_whatever_is_done(void **state)
 			assert_int_equal(rig_read(&rig.ctrl->ioq[0], &held, &held_iov, rig.arena,
 						  &held_done),
 					 -ENOTCONN);
-			nvmh_ctrl_close(rig.ctrl);
-			rig.ctrl = NULL;
+			close_and_make_well();
 			rig.drive->id.hmpre = rig.drive->id.hmmin = htole32(0);
-			make_well();
 		}
 	}
 }
@@ -230,10 +232,7 @@ static void test_silent_drive_is_noticed_in_bring_up(void **state)
 			fall_silent(ones);
 			dead_at_once(ones);
 			assert_int_equal(nvmh_ctrl_wait(rig.ctrl, 0), -ENODEV);
-			nvmh_ctrl_close(rig.ctrl);
-			rig.ctrl = NULL;
-			rig.nr_states = 0;
-			make_well();
+			close_and_make_well();
 		}
 	}
 }
@@ -256,9 +255,7 @@ static void test_silent_drive_is_noticed_while_a_step_waits(void **state)
 		fall_silent(false);
 		dead_at_once(false);
 		assert_int_equal(nvmh_ctrl_wait(rig.ctrl, 0), -ENODEV);
-		nvmh_ctrl_close(rig.ctrl);
-		rig.ctrl = NULL;
-		make_well();
+		close_and_make_well();
 	}
 }
 

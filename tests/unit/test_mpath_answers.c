@@ -91,23 +91,30 @@ static void test_mpath_retry_delay_is_honoured(void **state)
 	rig_close(&rig);
 }
 
+/* With path 1 only, whose queues take four commands, while the controller's take sixteen. */
+static void open_small(struct rig *rig)
+{
+	struct nvmh_ctrl_opts more = rig_path(rig, 1);
+
+	fake_path[1].queue_size = 5;
+	rig_open_up(rig, 1, NULL);
+	assert_int_equal(nvmh_mpath_add(rig->ctrl, &more), 1);
+	rig_until(rig, rig_up(rig, 1));
+	fake_path[0].unreachable = true;
+	fake_path_lose(&fake_path[0]);
+	rig_until(rig, !rig_up(rig, 0));
+}
+
 /* A path with a smaller queue: what has no room waits, in order. */
 static void test_mpath_full_path_queue_holds(void **state)
 {
 	struct rig_io io[16];
-	struct nvmh_ctrl_opts more;
 	struct rig rig;
 	uint32_t i;
 
 	(void)state;
-	more = rig_path(&rig, 1);
 	fake_path[1].by_hand = true;
-	fake_path[1].queue_size = 5;
-	rig_open_up(&rig, 1, NULL);
-	assert_int_equal(nvmh_mpath_add(rig.ctrl, &more), 1);
-	rig_until(&rig, rig_up(&rig, 1));
-	fake_path[0].unreachable = true;
-	fake_path_lose(&fake_path[0]);
+	open_small(&rig);
 	rig_settle(&rig);
 	for (i = 0; i < 16; i++)
 		rig_read(&rig, 0, &io[i], i);
@@ -139,20 +146,12 @@ static void hog_done(struct nvmh_req *req)
 /* And in turn, though each that ends is followed by another at once. */
 static void test_mpath_full_path_queue_starves_nobody(void **state)
 {
-	struct nvmh_ctrl_opts more;
 	struct hog hog[16];
 	struct rig rig;
 	uint32_t i;
 
 	(void)state;
-	more = rig_path(&rig, 1);
-	fake_path[1].queue_size = 5;
-	rig_open_up(&rig, 1, NULL);
-	assert_int_equal(nvmh_mpath_add(rig.ctrl, &more), 1);
-	rig_until(&rig, rig_up(&rig, 1));
-	fake_path[0].unreachable = true;
-	fake_path_lose(&fake_path[0]);
-	rig_until(&rig, !rig_up(&rig, 0));
+	open_small(&rig);
 	for (i = 0; i < 16; i++) {
 		rig_prep(&hog[i].io, nvme_cmd_read, 1, i, 0);
 		hog[i].io.req.done = hog_done;
