@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define NS_PER_MS UINT64_C(1000000)
+
 static inline uint64_t clock_now_ns(void)
 {
 	struct timespec ts;
@@ -18,7 +20,7 @@ static inline uint64_t clock_now_ns(void)
 
 static inline uint64_t clock_now_ms(void)
 {
-	return clock_now_ns() / 1000000u;
+	return clock_now_ns() / NS_PER_MS;
 }
 
 #endif /* COMMON_CLOCK_H */

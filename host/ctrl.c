@@ -19,8 +19,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	TICK_MS = 500, /* deadlines and the transport's health are looked at */
 	STEP_AGAIN_MS =

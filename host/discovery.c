@@ -26,8 +26,6 @@
 #include "common/nqn.h"
 #include "common/nvme_tcp.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	DEFAULT_KATO_MS = 30000,
 	DEFAULT_REREAD_MS = 60000, /* where the controller does not tell of changes */

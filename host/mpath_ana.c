@@ -17,8 +17,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	LOG_HEAD_BYTES = sizeof(struct nvme_ana_log),
 	GROUP_BYTES = sizeof(struct nvme_ana_group_desc),

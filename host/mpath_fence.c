@@ -16,8 +16,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	/* Identify Controller */
 	ID_CIU = 135,	/* Controller Instance Uniquifier */

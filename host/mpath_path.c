@@ -17,8 +17,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 static void set_path_state(struct mpath_path *path, enum mpath_path_state state)
 {
 	atomic_store(&path->state, state);

@@ -14,8 +14,6 @@
 #include "common/clock.h"
 #include "host/mpath.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	CRD_UNIT_MS = 100,
 	CRD_MASK = 3,

@@ -16,8 +16,6 @@
 #include "host/ctrl.h"
 #include "host/quirks.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	LIST_ENTRIES = 1024,
 	MAX_SEEN = 4 * MAX_DRIVE_NS, /* ids looked at, usable or not */

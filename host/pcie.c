@@ -19,8 +19,6 @@
 #include "host/mmio.h"
 #include "host/pci.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	TRIES = 3,
 	DELETE_MS = 5000,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/status.h"
 #include "host/perf_emit.h"
 #include "host/perf_sum.h"
@@ -16,7 +17,6 @@
 enum {
 	MIB = 1 << 20,
 	KIB = 1 << 10,
-	NS_PER_MS = 1000000,
 };
 
 #define NS_PER_US 1e3

@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <strings.h>
 
+#include "common/clock.h"
 #include "common/util.h"
 #include "host/perf_clock.h"
 
 enum {
-	NS_PER_MS = 1000000,
 	MAX_HOURS = 1000,
 };
 

@@ -16,8 +16,6 @@
 #include "common/log.h"
 #include "host/ctrl.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	MAX_REPLACED = 3,	   /* in a row: more is no matter of one queue */
 	REPLACED_LONG_MS = 600000, /* ago */

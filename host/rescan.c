@@ -12,9 +12,8 @@
 
 #include "common/list.h"
 #include "common/log.h"
+#include "common/clock.h"
 #include "host/ctrl.h"
-
-#define NS_PER_MS UINT64_C(1000000)
 
 enum {
 	RESCAN_PAUSE_MS = 1000, /* a drive that reports changes all the time */

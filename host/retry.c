@@ -3,9 +3,8 @@
  * When a controller that failed is tried again, and for how long: a local one so many times, a
  * remote one for so long. The controller's thread (host/ctrl.c). Entry points: nvmh_retry_*().
  */
+#include "common/clock.h"
 #include "host/ctrl.h"
-
-#define NS_PER_MS UINT64_C(1000000)
 
 enum {
 	PAUSE_MS = 1000,      /* between two tries, at first */

@@ -15,8 +15,6 @@
 #include "host/ctrl.h"
 #include "host/quirks.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
 	STEP_REQ_IDLE,
 	STEP_REQ_SENT,

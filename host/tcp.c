@@ -141,7 +141,7 @@ static int property(struct nvmh_ctrl *ctrl, uint32_t off, bool write, bool wide,
 		nvmh_fabrics_property_get(&cmd->req.sqe, off, wide);
 	tc->prop_off = off;
 	tc->prop_write = write;
-	tc->prop_deadline_ns = clock_now_ns() + ctrl->opts.admin_timeout_ms * TCP_NS_PER_MS;
+	tc->prop_deadline_ns = clock_now_ns() + ctrl->opts.admin_timeout_ms * NS_PER_MS;
 	ret = nvmh_tcp_cmd_send(tq, cmd);
 	if (ret && ret != -EAGAIN)
 		return nvmh_error(ret, "a Property command cannot be sent: %s",
@@ -182,7 +182,7 @@ static int orderly_shutdown(struct nvmh_ctrl *ctrl)
 	int ret;
 
 	if (!tc->shutdown_ns)
-		tc->shutdown_ns = now + SHUTDOWN_MS * TCP_NS_PER_MS;
+		tc->shutdown_ns = now + SHUTDOWN_MS * NS_PER_MS;
 	if (now >= tc->shutdown_ns)
 		return 0;
 	if (!tc->shutdown_told) {

@@ -37,7 +37,6 @@ enum {
 	TCP_STAGE_MS = 10000, /* for each stage of a connection; less if admin commands have less */
 };
 
-#define TCP_NS_PER_MS UINT64_C(1000000)
 
 /* Bytes that the controller asked for and that have not been sent. */
 struct tcp_r2t {

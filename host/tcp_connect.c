@@ -71,7 +71,7 @@ static int stage_limit_ms(const struct nvmh_ctrl *ctrl)
 static void enter(struct tcp_queue *tq, enum tcp_stage stage)
 {
 	tq->stage = stage;
-	tq->deadline_ns = clock_now_ns() + (uint64_t)stage_limit_ms(tq->q->ctrl) * TCP_NS_PER_MS;
+	tq->deadline_ns = clock_now_ns() + (uint64_t)stage_limit_ms(tq->q->ctrl) * NS_PER_MS;
 }
 
 /*

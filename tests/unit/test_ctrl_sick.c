@@ -13,8 +13,6 @@
 
 #include "common/clock.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 static void test_never_ready_is_given_up_after_tries(void **state)
 {
 	(void)state;

@@ -10,7 +10,6 @@
 enum {
 	CIU = 0x42,
 	CQT_MS = 20,
-	NS_PER_MS = 1000000,
 };
 
 static uint8_t *id_byte(struct fake_path *p, size_t off)
